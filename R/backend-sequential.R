@@ -1,0 +1,221 @@
+# The sequential backend: everything is evaluated in this session, at once. Afterwards the session is as it was:
+# generator, options, environment variables, working directory, sinks, globals, plan.
+
+new_sequential_backend <- function(..., split = FALSE) {
+  new_backend("sequential", c("SequentialFuture", "UniprocessFuture"), split = split)
+}
+
+#' @export
+backend_workers.sequential_backend <- function(backend) 1L
+
+#' @export
+backend_free.sequential_backend <- function(backend) 1L
+
+# The handle is the record itself.
+#' @export
+backend_submit.sequential_backend <- function(backend, task) {
+  capture <- new_capture(task$stdout, task$conditions, backend$split)
+  on.exit(capture_close(capture))
+  outcome <- in_kept_session(task, with_capture(capture, evaluate_task(task)))
+  caught <- capture_take(capture)
+  new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, outcome$error,
+             isTRUE(outcome$rng))
+}
+
+#' @export
+backend_resolved.sequential_backend <- function(backend, handle, timeout) TRUE
+
+#' @export
+backend_collect.sequential_backend <- function(backend, handle) handle
+
+#' @export
+backend_cancel.sequential_backend <- function(backend, handle, interrupt) invisible()
+
+#' @export
+backend_map.sequential_backend <- function(backend, job, relay) {
+  run <- new_run(job, backend$split)
+  on.exit(capture_close(run$capture))
+  in_kept_session(job, evaluate_map(run, relay))
+}
+
+#' @export
+backend_describe.sequential_backend <- function(backend) "sequential: this R session, one thing after the other"
+
+#' @export
+backend_close.sequential_backend <- function(backend) invisible()
+
+# ---- One future ----
+
+# list(value, visible, rng) of a task whose globals and packages are in place.
+evaluate_task <- function(task) {
+  if (!is.null(task$seed)) set_random_seed(task$seed)
+  before <- if (task$check_rng) get_random_seed()
+  outcome <- eval(make_future_call(task$expr), globalenv())
+  if (task$check_rng) outcome$rng <- !identical(get_random_seed(), before)
+  outcome
+}
+
+# ---- A map ----
+
+# A map under way: a reference object. `position` counts the elements that were begun.
+new_run <- function(job, split) {
+  values <- vector("list", length(job$x))
+  list2env(list(
+    job = job, call = make_element_call(job$kernel, job$fun, job$args), values = values, size = length(job$x),
+    position = 0L, capture = new_capture(job$stdout, job$conditions, split, once = TRUE), check_rng = job$check_rng, rng = FALSE,
+    seed = get_random_seed()
+  ), parent = emptyenv())
+}
+
+run_element <- function(run) {
+  if (is.null(run$job$order)) run$position else run$job$order[[run$position]]
+}
+
+# Evaluates elements until one has something to relay or none is left. The values are taken out of `run` while
+# the loop changes them, or each change would copy them all.
+evaluate_run <- function(run) {
+  x <- run$job$x
+  order <- run$job$order
+  values <- run$values
+  run$values <- NULL
+  on.exit(run$values <- values)
+  while (run$position < run$size) {
+    position <- run$position <- run$position + 1L
+    i <- if (is.null(order)) position else order[[position]]
+    seed_element(run, i)
+    value <- run$call(x[[i]])
+    if (!is.null(value)) values[[i]] <- value
+    if (has_drawn(run) || capture_has_any(run$capture)) break
+  }
+}
+
+# The seed is put in place as R itself does it; set_random_seed() would make R read it twice.
+seed_element <- function(run, i) {
+  if (is.null(run$job$seeds)) return()
+  env <- globalenv()
+  env[[".Random.seed"]] <- element_seed(run$job$seeds, i)
+}
+
+# TRUE for the first element that drew random numbers though none were declared: one report is enough.
+has_drawn <- function(run) {
+  if (!run$check_rng || identical(get_random_seed(), run$seed)) return(FALSE)
+  run$check_rng <- FALSE
+  run$rng <- TRUE
+}
+
+# Elements are evaluated in runs under one tryCatch() and one sink. A run ends at an element that has something to
+# relay: that happens outside, where our own handlers cannot take the user's errors for the element's.
+evaluate_map <- function(run, relay) {
+  while (run$position < run$size) {
+    outcome <- with_capture(run$capture, evaluate_run(run))
+    record <- run_record(run, outcome)
+    if (!is.null(record)) relay(run_element(run), record)
+  }
+  run$values
+}
+
+# The record of the element at which a run ended; NULL when it has nothing to relay.
+run_record <- function(run, outcome) {
+  caught <- capture_take(run$capture)
+  rng <- run$rng
+  run$rng <- FALSE
+  plain <- is.null(outcome$error) && !rng && !length(caught$conditions) && !nzchar(caught$stdout %||% "")
+  if (!plain) new_record(NULL, TRUE, caught$stdout, caught$conditions, outcome$error, rng)
+}
+
+# ---- The session around an evaluation ----
+
+# Evaluates `expr` with the capture's sink and handlers. list(error) when it ended in an error or interrupt. The
+# condition handlers lie outside tryCatch(): an error in a handler of the user, reached when a condition is relayed
+# at once, is not the evaluation's error.
+with_capture <- function(capture, expr) {
+  capture_begin(capture)
+  on.exit(capture_end(capture))
+  if (is.null(capture$handler)) return(catch_errors(expr))
+  withCallingHandlers(catch_errors(expr), condition = capture$handler)
+}
+
+catch_errors <- function(expr) {
+  tryCatch(expr, error = function(e) list(error = e), interrupt = function(i) list(error = i))
+}
+
+# Evaluates `expr` with the packages and globals of a task or job in place and the plan's next level; afterwards
+# the session is as it was.
+in_kept_session <- function(task, expr) {
+  attach_packages(task$packages)
+  session <- keep_session()
+  on.exit(restore_session(session))
+  levels <- enter_next_level()
+  on.exit(leave_level(levels), add = TRUE)
+  globals <- swap_globals(task$globals)
+  on.exit(restore_globals(globals), add = TRUE)
+  expr
+}
+
+# Packages stay attached, as those attached by future do.
+attach_packages <- function(packages) {
+  for (package in packages) {
+    if (paste0("package:", package) %in% search()) next
+    tryCatch(suppressPackageStartupMessages(library(package, character.only = TRUE)), error = function(e) {
+      stop(future_launch_error(paste("Failed to attach one or more packages:", conditionMessage(e))))
+    })
+  }
+}
+
+# Variables that did not exist when the package was loaded or the plan was made are not looked at: asking for all
+# of them would take longer than the rest of a future.
+session_state <- new.env(parent = emptyenv())
+
+note_environment_variables <- function() session_state$variables <- names(Sys.getenv())
+
+keep_session <- function() {
+  seed <- get_random_seed()
+  list(seed = seed, kind = if (is.null(seed)) RNGkind(), options = as.list(.Options), directory = getwd(),
+       variables = Sys.getenv(session_state$variables, NA, names = FALSE))
+}
+
+restore_session <- function(session) {
+  if (!identical(get_random_seed(), session$seed)) set_random_seed(session$seed, session$kind)
+  if (!identical(as.list(.Options), session$options)) restore_options(session$options)
+  if (!identical(getwd(), session$directory)) setwd(session$directory)
+  variables <- Sys.getenv(session_state$variables, NA, names = FALSE)
+  if (!identical(variables, session$variables)) restore_variables(variables, session$variables)
+}
+
+# Options that were added stay: a package loaded meanwhile may need them. Setting `nwarnings` would drop the
+# warnings that R has deferred.
+restore_options <- function(options) {
+  now <- as.list(.Options)
+  changed <- names(options)[!mapply(identical, now[names(options)], options)]
+  options(options[changed])
+}
+
+restore_variables <- function(now, before) {
+  for (i in which(!mapply(identical, now, before))) {
+    name <- session_state$variables[[i]]
+    if (is.na(before[[i]])) Sys.unsetenv(name) else do.call(Sys.setenv, stats::setNames(list(before[[i]]), name))
+  }
+}
+
+# Puts globals into the global environment; returns what restore_globals() needs.
+swap_globals <- function(globals) {
+  if (!length(globals)) return(NULL)
+  env <- globalenv()
+  names <- names(globals)
+  existed <- in_environment(names, env)
+  before <- mget(names[existed], envir = env)
+  list2env(as.list(globals), envir = env)
+  list(added = names[!existed], before = before)
+}
+
+restore_globals <- function(globals) {
+  if (is.null(globals)) return(invisible())
+  env <- globalenv()
+  added <- globals$added[in_environment(globals$added, env)]
+  if (length(added)) rm(list = added, envir = env)
+  list2env(globals$before, envir = env)
+}
+
+in_environment <- function(names, env) {
+  vapply(names, exists, NA, envir = env, inherits = FALSE, USE.NAMES = FALSE)
+}

@@ -1,0 +1,63 @@
+# Conditions that avenir raises. Errors about a call carry class "avenir_error"; conditions about futures carry
+# the classes that future uses, so that handlers written for it work here.
+
+# Raises an error of class c(class, "avenir_error", "error", "condition"); `...` are further fields.
+stop_avenir <- function(message, class = character(), call = NULL, ...) {
+  stop(structure(class = c(class, "avenir_error", "error", "condition"), list(message = message, call = call, ...)))
+}
+
+warn_avenir <- function(message, class = character()) {
+  class <- c(class, "avenir_warning", "warning", "condition")
+  warning(structure(class = class, list(message = message, call = NULL)))
+}
+
+# A condition about a future: like future's, it says in attributes who raised it, when, and about which future.
+future_condition <- function(message, class, future = NULL, when = Sys.time()) {
+  structure(class = c(class, "FutureCondition", "condition"), list(message = message, call = NULL),
+            by = session_uuid(), when = when, label = future$label, uuid = future$uuid, future = future)
+}
+
+future_error <- function(message, class = character(), future = NULL) {
+  future_condition(message, unique(c(class, "FutureError", "avenir_error", "error")), future)
+}
+
+future_launch_error <- function(message, future = NULL) future_error(message, "FutureLaunchError", future)
+
+future_interrupt_error <- function(message, class = character(), future = NULL) {
+  future_error(message, c(class, "FutureInterruptError"), future)
+}
+
+# "'name'", or the number of a future that has no label.
+label_of <- function(future) {
+  if (is.null(future$label)) sprintf("<unnamed-%s>", future$uuid[2L]) else sQuote(future$label)
+}
+
+# "... at 2026-01-31T12:00:00, while running on 'host' (pid 42)"
+when_and_where <- function() {
+  when <- format(Sys.time(), format = "%FT%T")
+  sprintf("at %s, while running on %s (pid %d)", when, sQuote(Sys.info()[["nodename"]]), Sys.getpid())
+}
+
+interrupted_error <- function(what, future = NULL) {
+  future_interrupt_error(paste(what, "interrupted", when_and_where()), future = future)
+}
+
+# What the option "future.rng.onMisuse" asks for when random numbers were drawn without a seed: a warning, an
+# error, or NULL. `what` has drawn them; `argument` would have declared it.
+rng_misuse <- function(what, argument, future = NULL) {
+  action <- option_choice("future.rng.onMisuse", c("warning", "error", "ignore"))
+  if (action == "ignore") return(NULL)
+  class <- switch(action, warning = c("RngFutureWarning", "FutureWarning", "warning"),
+                  error = c("RngFutureError", "FutureError", "error"))
+  future_condition(rng_misuse_message(what, argument), c(class, "RngFutureCondition"), future)
+}
+
+rng_misuse_message <- function(what, argument) {
+  text <- paste(
+    "UNRELIABLE VALUE: %s unexpectedly generated random numbers %s. There is a risk that those random numbers are",
+    "not statistically sound and the overall results might be invalid. To fix this, specify '%s=TRUE'. This",
+    "ensures that proper, parallel-safe random numbers are produced. To disable this check, use '%s=NULL', or",
+    "set option 'future.rng.onMisuse' to \"ignore\".")
+  how <- if (argument == "seed") "without specifying argument 'seed'" else "without declaring so"
+  sprintf(text, what, how, argument, argument)
+}

@@ -1,0 +1,555 @@
+# Futures: making them, asking for their values. A future is an environment whose fields may be read; what happens
+# to it is in its `state`: created, running, then finished, failed, canceled or interrupted.
+
+#' Futures
+#'
+#' `future()` starts the evaluation of an expression under the current [plan()] and returns at once; `value()`
+#' waits for the value and returns it, after showing again what the expression printed and signaled.
+#'
+#' @details
+#' The expression is evaluated in an environment of its own, with the global variables and packages that it needs.
+#' These are found by reading the expression and keep the values they have when the future is made, also when it
+#' is lazy. Afterwards the process that evaluated it is as before.
+#'
+#' `value()` first prints the output, then signals the conditions in their order, and raises the error if there was
+#' one, as the condition object it was. Conditions of class `immediateCondition` do not wait for `value()`.
+#'
+#' @param expr An expression.
+#' @param envir Where its global variables are looked up.
+#' @param substitute `FALSE`: `expr` is a value that holds the expression.
+#' @param lazy `TRUE`: evaluation starts when the value is first asked for.
+#' @param seed Random numbers. `FALSE`: none are to be drawn, a warning of class `RngFutureWarning` tells when some
+#'   were. `TRUE`: a stream that follows from the session's generator. A number, or an L'Ecuyer-CMRG state of seven
+#'   integers: that stream. `NULL`: no stream and no warning.
+#' @param globals Global variables: `TRUE` finds them, `FALSE` takes none, names take these, a named list gives
+#'   them. Attributes `add` and `ignore` of `TRUE` correct what is found.
+#' @param packages Names of packages to attach, in addition to those found.
+#' @param stdout Output: `TRUE` catches it for `value()`, `FALSE` discards it, `NA` leaves it alone.
+#' @param conditions Classes of conditions to catch for `value()`; attribute `exclude` names classes to drop. Those
+#'   not caught are muffled. `NULL` leaves conditions alone.
+#' @param label A name for messages.
+#' @param ... For `future()`, further fields of the future; otherwise passed on.
+#' @return `future()` a future; `value()` the value, for a list or environment the same shape with the values in
+#'   place of the futures; `resolved()` `TRUE` when the value can be had without waiting, one for each element;
+#'   `resolve()` its argument, when all futures in it are resolved.
+#' @section Errors:
+#' Besides the expression's own: `FutureError` for what goes wrong with the future itself (`FutureInterruptError`
+#' when it was interrupted, cancelled or its worker died, `FutureLaunchError` when it could not be started);
+#' `avenir_invalid_argument` for arguments that make no sense.
+#' @seealso [plan()], [future_lapply()]
+#' @examples
+#' a <- 3
+#' f <- future({
+#'   message("computing")
+#'   a^2
+#' })
+#' a <- 0
+#' resolved(f)
+#' value(f)
+#'
+#' # several at once; the first error cancels the others
+#' value(list(x = future(1), y = future(2), z = 3))
+#' value(list(future(1), future(2)), reduce = "+")
+#'
+#' # random numbers
+#' set.seed(1)
+#' value(future(rnorm(2), seed = TRUE))
+#' @export
+future <- function(expr, envir = parent.frame(), substitute = TRUE, lazy = FALSE, seed = FALSE, globals = TRUE,
+                   packages = NULL, stdout = TRUE, conditions = "condition", label = NULL, ...) {
+  if (substitute) expr <- substitute(expr)
+  seed <- checked_seed(seed)
+  check_flag(lazy, "lazy")
+  found <- find_globals(expr, envir, globals, packages)
+  check_exportable(found$globals)
+  future <- new_future(found, seed, check_stdout(stdout), check_conditions(conditions), check_label(label), lazy,
+                       list(...))
+  if (!lazy) run(future)
+  future
+}
+
+# FALSE and NULL stay: they differ in whether drawing random numbers is reported.
+checked_seed <- function(seed) if (is.null(seed) || isFALSE(seed)) seed else future_seed(seed)
+
+new_future <- function(found, seed, stdout, conditions, label, lazy, more) {
+  warn_deprecated(names(more))
+  fields <- list(expr = found$expr, globals = found$globals, packages = found$packages, seed = seed, stdout = stdout,
+                 conditions = conditions, label = label, lazy = lazy, state = "created", owner = session_uuid(),
+                 uuid = new_future_uuid(), result = NULL)
+  future <- list2env(c(fields, more), parent = emptyenv())
+  class(future) <- c("AvenirFuture", "Future", "environment")
+  future
+}
+
+warn_deprecated <- function(names) {
+  for (name in intersect(names, c("earlySignal", "gc", "local"))) {
+    warn_avenir(sprintf("Argument `%s` of future() is deprecated and has no effect.", name), "deprecatedWarning")
+  }
+}
+
+# ---- Identity ----
+
+# A string that no other R process has. Random without touching the session's generator: tempfile() has its own.
+session_uuid <- function() {
+  pid <- Sys.getpid()
+  if (!identical(session_state$pid, pid)) {
+    random <- sub(".*/", "", tempfile(""))
+    session_state$uuid <- structure(sprintf("%08x%s%08x", pid, random, as.integer(Sys.time())),
+                                    source = list(host = Sys.info()[["nodename"]], pid = pid))
+    session_state$pid <- pid
+  }
+  session_state$uuid
+}
+
+new_future_uuid <- function() {
+  session_state$futures <- (session_state$futures %||% 0L) + 1L
+  c(session_uuid(), as.character(session_state$futures))
+}
+
+# A future that is not collected lives with the process that started it.
+assert_owner <- function(future) {
+  if (identical(future$owner, session_uuid())) return(invisible())
+  text <- paste("Invalid usage of futures: future (%s) was made by process %d and its value is not collected; only that",
+                "process can be asked about it, not this one (%d)")
+  stop(future_error(sprintf(text, label_of(future), attr(future$owner, "source")$pid, Sys.getpid()), future = future))
+}
+
+is_future <- function(x) inherits(x, "AvenirFuture")
+
+# ---- Running ----
+
+#' Start a future, ask for its full result
+#'
+#' For packages and tests: `run()` starts a lazy future; `result()` waits for a future and returns what came of it,
+#' without showing output or signaling conditions again.
+#'
+#' @param future A future.
+#' @param ... Not used.
+#' @return `run()` the future; `result()` an object of class `FutureResult` with the elements `value`, `visible`,
+#'   `stdout`, `conditions` (a list of `list(condition, signaled)`, an error last) and `rng`.
+#' @examples
+#' f <- future({
+#'   cat("hello\n")
+#'   42
+#' }, lazy = TRUE)
+#' run(f)
+#' result(f)$stdout
+#' @export
+run <- function(future, ...) UseMethod("run")
+
+#' @export
+run.AvenirFuture <- function(future, ...) {
+  if (future$state != "created") {
+    stop(future_error(sprintf("A future (%s) can only be launched once", label_of(future)), future = future))
+  }
+  backend <- current_backend()
+  check_travel_size(future$globals, backend)
+  classes <- backend$future_classes
+  class(future) <- c("AvenirFuture", classes, "Future", "environment")
+  future$state <- "failed" # unless the next line returns
+  future$handle <- backend_submit(backend, future_task(future, backend))
+  future$state <- "running"
+  future$backend <- backend
+  if ("UniprocessFuture" %in% classes) collect_future(future)
+  invisible(future)
+}
+
+# mget(): `$` looks for methods of each class of a future first.
+future_task <- function(future, backend) {
+  task <- mget(c("expr", "globals", "packages", "seed", "stdout", "conditions", "label"), envir = future)
+  task$check_rng <- isFALSE(task$seed)
+  task["seed"] <- list(if (is.integer(task$seed)) task$seed)
+  task$options <- task_options(backend)
+  task
+}
+
+# What a worker is told besides the task; sequential evaluation has it all.
+task_options <- function(backend) {
+  if (inherits(backend, "sequential_backend")) return(list())
+  c(forwarded_options(), nested_plan_options(backend))
+}
+
+# Globals that travel may have a size limit: the plan's `maxSizeOfObjects` or option "future.globals.maxSize".
+# `pieces`: so many tasks share the globals' size, as future.apply counts it.
+check_travel_size <- function(globals, backend, pieces = 1) {
+  limit <- backend$max_size %||% getOption("future.globals.maxSize", Inf)
+  if (is.infinite(limit) || inherits(backend, "sequential_backend") || !length(globals)) return(invisible())
+  total <- sum(globals_size(globals))
+  if (total > limit * pieces) stop(future_error(size_message(globals, total, limit * pieces)))
+}
+
+# ---- Collecting ----
+
+# Waits for the record and keeps it as the future's result.
+collect_future <- function(future) {
+  if (is.null(future$result) && future$state == "created") run(future)
+  if (!is.null(future$result)) return(future$result)
+  assert_owner(future)
+  if (is.null(future$handle)) {
+    stop(future_error(sprintf("Future (%s) could not be started and has no value", label_of(future)), future = future))
+  }
+  record <- backend_collect(future$backend, future$handle)
+  future$handle <- NULL
+  error <- about_future(record$error, future)
+  future$state <- state_after(error, future$state)
+  future$result <- new_future_result(record, error, future)
+}
+
+# Errors of the backend become errors about this future; an interrupt becomes one.
+about_future <- function(error, future) {
+  if (inherits(error, "interrupt")) return(interrupted_error(sprintf("Future (%s) was", label_of(future)), future))
+  if (inherits(error, "FutureError") && is.null(attr(error, "uuid"))) {
+    attributes(error) <- c(attributes(error), list(uuid = future$uuid, label = future$label, by = session_uuid()))
+  }
+  error
+}
+
+state_after <- function(error, state) {
+  if (state == "canceled" || inherits(error, "FutureCanceledError")) return("canceled")
+  if (inherits(error, "FutureInterruptError")) return("interrupted")
+  if (inherits(error, "FutureLaunchError")) "failed" else "finished"
+}
+
+new_future_result <- function(record, error, future) {
+  conditions <- record$conditions
+  if (!is.null(error)) conditions <- c(conditions, list(list(condition = error, signaled = 0L)))
+  result <- list(value = record$value, visible = record$visible, stdout = record$stdout, conditions = conditions,
+                 rng = record$rng, uuid = future$uuid)
+  class(result) <- "FutureResult"
+  result
+}
+
+#' @rdname run
+#' @export
+result <- function(future, ...) UseMethod("result")
+
+#' @export
+result.AvenirFuture <- function(future, ...) {
+  result <- collect_future(future)
+  error <- result_error(result)
+  if (inherits(error, "FutureError")) stop(error)
+  result
+}
+
+# The error that ended the evaluation, or NULL.
+result_error <- function(result) {
+  last <- length(result$conditions)
+  if (last == 0L) return(NULL)
+  condition <- result$conditions[[last]]$condition
+  if (inherits(condition, "error")) condition
+}
+
+# ---- value() of one future ----
+
+#' @rdname future
+#' @export
+value <- function(future, ...) UseMethod("value")
+
+#' @rdname future
+#' @param future,x A future, or a list or environment of futures and other things.
+#' @param signal `FALSE`: conditions are not signaled, and an error is returned as the value.
+#' @param drop `TRUE`: the future lets go of all it holds, and has no value from then on.
+#' @export
+value.AvenirFuture <- function(future, stdout = TRUE, signal = TRUE, drop = FALSE, ...) {
+  result <- collect_future(future)
+  value <- result$value
+  if (length(result$conditions) || isTRUE(result$rng) || any(nzchar(result$stdout))) {
+    relay_future(future, stdout, signal, errors = signal, drop = drop)
+    if (!signal) value <- result_error(future$result) %||% value
+  }
+  if (drop) drop_future(future)
+  if (isTRUE(result$visible)) value else invisible(value)
+}
+
+# Output, then conditions; the error only when `errors`. What is to be dropped once relayed is.
+relay_future <- function(future, stdout, signal, errors, drop = FALSE) {
+  note_rng_misuse(future)
+  if (stdout) {
+    relay_stdout(future$result$stdout)
+    if (isTRUE(attr(future$stdout, "drop"))) future$result["stdout"] <- list(NULL)
+  }
+  if (!signal) return(invisible())
+  conditions <- future$result$conditions
+  if (isTRUE(attr(future$conditions, "drop"))) future$result$conditions <- errors_of(conditions)
+  if (drop && errors && !is.null(result_error(future$result))) drop_future(future)
+  relay_conditions(conditions, errors)
+}
+
+errors_of <- function(conditions) {
+  Filter(function(recorded) inherits(recorded$condition, "error"), conditions)
+}
+
+# The first look at a result adds the report that random numbers were drawn without a seed, before an error.
+note_rng_misuse <- function(future) {
+  if (!isTRUE(future$result$rng) || isTRUE(future$rng_checked)) return(invisible())
+  future$rng_checked <- TRUE
+  misuse <- rng_misuse(sprintf("Future (%s)", label_of(future)), "seed", future)
+  if (is.null(misuse)) return(invisible())
+  conditions <- future$result$conditions
+  before_error <- length(conditions) - !is.null(result_error(future$result))
+  future$result$conditions <- append(conditions, list(list(condition = misuse, signaled = 0L)), before_error)
+}
+
+drop_future <- function(future) {
+  text <- "Future (%s) is no longer valid, because its content was dropped by value(..., drop = TRUE)"
+  error <- future_error(sprintf(text, label_of(future)), "FutureDroppedError", future)
+  future$result <- new_future_result(new_record(), error, future)
+  future$expr <- future$globals <- future$packages <- NULL
+}
+
+# ---- value() of several ----
+
+#' @rdname future
+#' @param idxs Which elements: numbers or names; `NULL` for all.
+#' @param recursive How deep to look into elements that are lists.
+#' @param reduce A function of two values, or the name of a primitive function such as `"+"`, by which the values are
+#'   combined from the left; attribute `init` is the value to start with.
+#' @param cancel,interrupt When one future fails: are the others cancelled, and those that run interrupted?
+#' @param inorder `TRUE`: output and conditions appear in the order of the futures; `FALSE`: as they finish.
+#' @param force,sleep For compatibility; `sleep` is how long to wait for one future before looking at the others.
+#' @export
+value.list <- function(x, idxs = NULL, recursive = 0, reduce = NULL, stdout = TRUE, signal = TRUE, cancel = TRUE,
+                       interrupt = cancel, inorder = TRUE, drop = FALSE, force = TRUE,
+                       sleep = getOption("future.wait.interval", 0.01), ...) {
+  check_value_flags(stdout, signal, cancel, interrupt)
+  reduce <- check_reduce(reduce)
+  if (!is.null(idxs)) x <- x[check_idxs(x, idxs)]
+  x <- as_plain_list(x)
+  futures <- which(vapply(x, is_future, NA, USE.NAMES = FALSE))
+  resolve(x[-futures], recursive = as.numeric(recursive) - 1, stdout = stdout, signal = signal)
+  collection <- new_collection(x[futures], stdout, signal, cancel, interrupt, inorder, drop, sleep)
+  x[futures] <- collect_all(collection)
+  if (is.null(reduce)) x else reduce_values(x, reduce)
+}
+
+#' @rdname future
+#' @export
+value.environment <- function(x, ...) {
+  if (inherits(x, "listenv")) return(value.list(as.list(x), ...))
+  if (inherits(x, "Future")) stop_foreign_future(x)
+  value.list(as.list(x, sorted = TRUE), ...)
+}
+
+stop_foreign_future <- function(x) {
+  invalid_argument("value() must be given a future of avenir", x, "Use future::value() for futures of that package.")
+}
+
+check_value_flags <- function(stdout, signal, cancel, interrupt) {
+  check_flag(stdout, "stdout")
+  check_flag(signal, "signal")
+  check_flag(cancel, "cancel")
+  check_flag(interrupt, "interrupt")
+  if (interrupt && !cancel) invalid_argument("`interrupt` must be FALSE when `cancel` is", interrupt)
+}
+
+# Values of the same shape: names, dim and dimnames, but not the class.
+as_plain_list <- function(x) {
+  kept <- attributes(x)[c("names", "dim", "dimnames")]
+  x <- unclass(x)
+  attributes(x) <- kept[!vapply(kept, is.null, NA)]
+  x
+}
+
+check_idxs <- function(x, idxs) {
+  known <- if (is.character(idxs)) idxs %in% names(x) else idxs >= 1 & idxs <= length(x)
+  if (!all(known)) invalid_argument(sprintf("`idxs` must be among the %d elements", length(x)), idxs[!known])
+  unique(idxs)
+}
+
+# The function and the value to start with. A primitive function cannot carry an attribute: it is given by name.
+check_reduce <- function(reduce) {
+  if (is.null(reduce)) return(NULL)
+  fun <- if (is.character(reduce)) get0(reduce, baseenv(), mode = "function") else reduce
+  if (is.character(reduce) && !is.primitive(fun)) {
+    invalid_argument("`reduce` as a string must name a primitive function of base R", as.vector(reduce))
+  }
+  if (!is.function(fun)) invalid_argument("`reduce` must be a function of two values", fun)
+  if (!is.primitive(fun) && !length(formals(fun))) invalid_argument("`reduce` must take at least one argument", fun)
+  list(fun = fun, init = attr(reduce, "init", exact = TRUE), has_init = "init" %in% names(attributes(reduce)))
+}
+
+reduce_values <- function(x, reduce) {
+  attributes(x) <- NULL
+  if (reduce$has_init) return(Reduce(reduce$fun, x, reduce$init))
+  if (length(x)) Reduce(reduce$fun, x) else NULL
+}
+
+# Futures being collected: a reference object. `done`: collected; `relayed`: how many were relayed, in order.
+new_collection <- function(futures, stdout, signal, cancel, interrupt, inorder, drop, sleep) {
+  for (future in futures) if (future$state == "created") run(future)
+  size <- length(futures)
+  list2env(list(
+    futures = futures, size = size, done = logical(size), values = vector("list", size), relayed = 0L, stdout = stdout,
+    signal = signal, cancel = cancel, interrupt = interrupt, inorder = inorder, drop = drop, sleep = sleep
+  ), parent = emptyenv())
+}
+
+# Waits for the first future that is missing; when that takes long looks whether a later one has failed.
+collect_all <- function(collection) {
+  first <- 1L
+  while (first <= collection$size) {
+    if (collection$done[first]) {
+      first <- first + 1L
+    } else if (is_resolved(collection$futures[[first]], collection$sleep)) {
+      collect_one(collection, first)
+    } else {
+      collect_later(collection, first)
+    }
+  }
+  collection$values
+}
+
+collect_later <- function(collection, first) {
+  later <- seq_len(collection$size)
+  for (i in later[later > first & !collection$done]) {
+    if (is_resolved(collection$futures[[i]], 0)) collect_one(collection, i)
+  }
+}
+
+collect_one <- function(collection, i) {
+  future <- collection$futures[[i]]
+  result <- collect_future(future)
+  error <- result_error(result)
+  collection$done[i] <- TRUE
+  if (!is.null(error) && collection$signal) fail_collection(collection, error)
+  relay_ready(collection, i)
+  value <- error %||% result$value
+  misuse <- result_error(future$result)
+  if (collection$signal && !is.null(misuse)) fail_collection(collection, misuse)
+  if (!is.null(value)) collection$values[[i]] <- value
+}
+
+# Relays what its turn has come for: future i at once when the order does not matter.
+relay_ready <- function(collection, i) {
+  if (!collection$inorder) return(relay_collected(collection, i))
+  while (collection$relayed < collection$size && collection$done[collection$relayed + 1L]) {
+    collection$relayed <- collection$relayed + 1L
+    relay_collected(collection, collection$relayed)
+  }
+}
+
+relay_collected <- function(collection, i) {
+  future <- collection$futures[[i]]
+  relay_future(future, collection$stdout, collection$signal, errors = FALSE)
+  if (collection$drop) drop_future(future)
+}
+
+# One future failed: the others are cancelled and waited for, what all of them printed and signaled is relayed,
+# then the error is raised.
+fail_collection <- function(collection, error) {
+  missing <- which(!collection$done)
+  if (collection$cancel) for (i in missing) cancel_future(collection$futures[[i]], collection$interrupt)
+  for (i in missing) {
+    collect_future(collection$futures[[i]])
+    collection$done[i] <- TRUE
+    if (!collection$inorder) relay_collected(collection, i)
+  }
+  if (collection$inorder) relay_ready(collection, collection$size)
+  stop(error)
+}
+
+# ---- Cancelling ----
+
+#' Cancel futures
+#'
+#' Futures that run are given up; asking for their value then is an error of class `FutureCanceledError`. Futures
+#' that are lazy or finished are left as they are.
+#'
+#' @param x A future, or a list or environment of futures.
+#' @param interrupt `TRUE`: the evaluation is interrupted where the plan can do that.
+#' @param ... Not used.
+#' @return `x`, invisibly.
+#' @examples
+#' f <- future(1 + 1)
+#' cancel(f) # finished already: nothing happens
+#' value(f)
+#' @export
+cancel <- function(x, interrupt = TRUE, ...) {
+  check_flag(interrupt, "interrupt")
+  if (is_future(x)) cancel_future(x, interrupt)
+  else for (element in as.list(x)) if (is_future(element)) cancel_future(element, interrupt)
+  invisible(x)
+}
+
+cancel_future <- function(future, interrupt) {
+  if (future$state != "running") return(invisible(future))
+  assert_owner(future)
+  backend_cancel(future$backend, future$handle, interrupt)
+  future$state <- "canceled"
+  invisible(future)
+}
+
+# ---- resolved(), resolve() ----
+
+#' @rdname future
+#' @export
+resolved <- function(x, ...) UseMethod("resolved")
+
+#' @export
+resolved.default <- function(x, ...) TRUE
+
+#' @rdname future
+#' @param timeout The longest to wait, in seconds.
+#' @export
+resolved.AvenirFuture <- function(x, timeout = 0, ...) {
+  if (x$state == "created") run(x)
+  is_resolved(x, timeout)
+}
+
+#' @export
+resolved.list <- function(x, ...) {
+  done <- vapply(x, function(element) !is_future(element) || resolved(element, ...), NA)
+  dim(done) <- dim(x)
+  if (is.null(dim(x))) names(done) <- names(x) else dimnames(done) <- dimnames(x)
+  done
+}
+
+#' @export
+resolved.environment <- function(x, ...) resolved(as.list(x, sorted = TRUE), ...)
+
+is_resolved <- function(future, timeout) {
+  if (!is.null(future$result) || is.null(future$handle)) return(TRUE)
+  assert_owner(future)
+  backend_resolved(future$backend, future$handle, timeout)
+}
+
+#' @rdname future
+#' @param result `TRUE`: the results are fetched too.
+#' @export
+resolve <- function(x, idxs = NULL, recursive = 0, result = FALSE, stdout = FALSE, signal = FALSE, force = FALSE,
+                    sleep = getOption("future.wait.interval", 0.01), ...) {
+  if (isTRUE(recursive)) recursive <- getOption("future.resolve.recursive", 99)
+  if (recursive < 0 || !(is.list(x) || is.environment(x))) return(x)
+  if (is_future(x)) {
+    resolve_future(x, recursive, result, stdout, signal, sleep)
+  } else {
+    elements <- if (is.list(x)) x else as.list(x)
+    if (!is.null(idxs)) elements <- elements[check_idxs(elements, idxs)]
+    for (element in elements) {
+      resolve(element, recursive = recursive - !is_future(element), result = result, stdout = stdout, signal = signal,
+              sleep = sleep)
+    }
+  }
+  x
+}
+
+resolve_future <- function(future, recursive, result, stdout, signal, sleep) {
+  while (!resolved(future, timeout = max(sleep, 0.01))) NULL
+  if (!result && !stdout && !signal) return(invisible())
+  collected <- collect_future(future)
+  if (stdout || signal) value(future, stdout = stdout, signal = signal)
+  if (recursive > 0) resolve(collected$value, recursive = recursive - 1, result = TRUE, stdout = stdout, signal = signal)
+}
+
+# ---- Looking at futures ----
+
+#' @export
+print.AvenirFuture <- function(x, ...) {
+  cat(sprintf("%s:\n", class(x)[2L]))
+  facts <- c(Label = label_of(x), Expression = paste(deparse(x$expr, nlines = 3L), collapse = "\n  "),
+             Globals = paste(names(x$globals), collapse = ", "), Packages = paste(x$packages, collapse = ", "),
+             Seed = paste(show_value(x$seed), collapse = " "), State = x$state,
+             Identifier = paste(x$uuid, collapse = "-"))
+  cat(sprintf("%s: %s\n", names(facts), facts), sep = "")
+  invisible(x)
+}

@@ -1,0 +1,271 @@
+# Parallel maps: future.apply's functions.
+
+#' Parallel versions of lapply(), sapply(), vapply() and replicate()
+#'
+#' These give what base R's functions give, evaluated by the workers of the current [plan()].
+#'
+#' @details
+#' Output and conditions are relayed element by element in the order of the elements: output first, then the
+#' conditions in their order. When an element fails, the elements after it are cancelled, a warning tells so, and the
+#' error is raised as the condition that it was. An interrupt (Ctrl-C) cancels all and is raised as an error of class
+#' `FutureInterruptError`.
+#'
+#' With `future.seed` each element draws from a stream of its own, which depends on the seed and on the element's
+#' position only: results are the same under every plan, any number of workers and any chunks.
+#'
+#' By default workers take elements as they get free, in chunks whose size follows the time that elements take. A
+#' value given to `future.scheduling` or `future.chunk.size` is kept to, and then chunks are as future.apply
+#' makes them.
+#'
+#' @param X A vector; anything else is turned into a list.
+#' @param FUN A function, or its name.
+#' @param ... Further arguments of `FUN`. The wrappers pass `future.*` arguments on.
+#' @param future.envir Where global variables are looked up.
+#' @param future.stdout,future.conditions What happens to output and conditions; see [future()].
+#' @param future.globals,future.packages Global variables and packages; see [future()].
+#' @param future.seed `TRUE`, a number or an L'Ecuyer-CMRG state: each element has a stream of its own that derives
+#'   from it. A list of one state for each element: these. `FALSE`: none, and a warning when numbers are drawn.
+#'   `NULL`: none and no warning.
+#' @param future.scheduling The average number of chunks for each worker; `FALSE` or `Inf` for one element a chunk,
+#'   0 for one chunk in all. Attribute `ordering` (numbers, a function of the number of elements, or `"random"`) is the
+#'   order in which the elements are processed.
+#' @param future.chunk.size The average number of elements in a chunk; overrides `future.scheduling`. Takes the same
+#'   attribute.
+#' @param future.label A name for messages; `%d` in it stands for a number.
+#' @param simplify,USE.NAMES,FUN.VALUE,n,expr As for [sapply()], [vapply()] and [replicate()].
+#' @return As for the function of base R.
+#' @section Errors:
+#' Besides those of `FUN`: `avenir_invalid_argument` for arguments that make no sense; `FutureError` when the plan
+#' fails, among them `FutureInterruptError` when a worker died.
+#' @seealso [plan()], [future()]
+#' @examples
+#' future_lapply(1:3, function(i) i^2)
+#' future_sapply(c(a = 1, b = 2), function(x, y) x + y, y = 10)
+#' future_vapply(split(warpbreaks$breaks, warpbreaks$tension), mean, numeric(1))
+#'
+#' set.seed(1)
+#' future_replicate(3, mean(rnorm(10)))
+#' future_sapply(1:3, function(i) runif(1), future.seed = 42)
+#' @export
+future_lapply <- function(X, FUN, ..., future.envir = parent.frame(), future.stdout = TRUE,
+                          future.conditions = "condition", future.globals = TRUE, future.packages = NULL,
+                          future.seed = FALSE, future.scheduling = 1.0, future.chunk.size = NULL,
+                          future.label = "future_lapply-%d") {
+  force(future.envir)
+  if (!is.vector(X) || is.object(X)) X <- as.list(X)
+  if (length(X) == 0L) return(as.list(X))
+  FUN <- match.fun(FUN)
+  chunking <- new_chunking(future.scheduling, future.chunk.size, given = !missing(future.scheduling))
+  options <- new_map_options("future_lapply", future.envir, future.stdout, future.conditions, future.globals,
+                             future.packages, future.seed, future.label)
+  values <- map_elements(X, FUN, list(...), "lapply", options, chunking)
+  names(values) <- names(X)
+  values
+}
+
+#' @rdname future_lapply
+#' @export
+future_sapply <- function(X, FUN, ..., simplify = TRUE, USE.NAMES = TRUE, future.envir = parent.frame(),
+                          future.label = "future_sapply-%d") {
+  FUN <- match.fun(FUN)
+  values <- future_lapply(X, FUN, ..., future.envir = future.envir, future.label = future.label)
+  if (USE.NAMES && is.character(X) && is.null(names(values))) names(values) <- X
+  if (isFALSE(simplify) || !length(values)) return(values)
+  simplify2array(values, higher = simplify == "array")
+}
+
+#' @rdname future_lapply
+#' @export
+future_vapply <- function(X, FUN, FUN.VALUE, ..., USE.NAMES = TRUE, future.envir = parent.frame(),
+                          future.label = "future_vapply-%d") {
+  if (!is.vector(X) || is.object(X)) X <- as.list(X)
+  FUN <- match.fun(FUN)
+  check_flag(USE.NAMES, "USE.NAMES")
+  if (!is.vector(FUN.VALUE) && !is.array(FUN.VALUE)) {
+    invalid_argument("`FUN.VALUE` must be a vector or an array", FUN.VALUE)
+  }
+  values <- future_lapply(X, checked_value(FUN, FUN.VALUE), ..., future.envir = future.envir,
+                          future.label = future.label)
+  # The values are checked; base gives them their shape. As in future.apply, strings in X do not become names.
+  vapply(values, identity, FUN.VALUE, USE.NAMES = USE.NAMES)
+}
+
+#' @rdname future_lapply
+#' @export
+future_replicate <- function(n, expr, simplify = "array", future.seed = TRUE, ..., future.envir = parent.frame(),
+                             future.label = "future_replicate-%d") {
+  fun <- eval.parent(substitute(function(...) expr))
+  future_sapply(integer(n), fun, simplify = simplify, future.seed = future.seed, ..., future.envir = future.envir,
+                future.label = future.label)
+}
+
+# ---- vapply ----
+
+# FUN with a check of each value, so that a wrong one ends the map at once. Its environment lies above base, not
+# above this package: workers need not load it.
+checked_value <- function(FUN, FUN.VALUE) {
+  check <- function(x, ...) {
+    value <- x_FUN(x, ...)
+    if (length(value) != size) {
+      stop(sprintf("values must be length %d, but FUN(X[[ii]]) result is length %d", size, length(value)))
+    }
+    if (!typeof(value) %in% types) {
+      stop(sprintf("values must be type '%s', but FUN(X[[ii]]) result is type '%s'", type, typeof(value)))
+    }
+    if (!all(dim(value) == dims)) stop("dim(FUN(X[[ii]])) differs from dim(FUN.VALUE)")
+    value
+  }
+  environment(check) <- list2env(list(
+    x_FUN = FUN, size = length(FUN.VALUE), type = typeof(FUN.VALUE), types = accepted_types(typeof(FUN.VALUE)),
+    dims = dim(FUN.VALUE)
+  ), parent = baseenv())
+  check
+}
+
+# Types that vapply() turns into `type`.
+accepted_types <- function(type) {
+  ladder <- c("logical", "integer", "double", "complex")
+  if (type %in% ladder) ladder[seq_len(match(type, ladder))] else type
+}
+
+# ---- Arguments of all maps ----
+
+new_map_options <- function(fun_name, envir, stdout, conditions, globals, packages, seed, label) {
+  list(fun_name = fun_name, envir = envir, stdout = check_stdout(stdout, "future.stdout"),
+       conditions = check_conditions(conditions, "future.conditions"), globals = check_map_globals(globals),
+       packages = unique(check_packages(packages, "future.packages")), seed = seed,
+       label = map_label(label, fun_name))
+}
+
+check_map_globals <- function(globals) {
+  named <- !is.list(globals) || !length(globals) || !is.null(names(globals))
+  if (named && (is.list(globals) || is.character(globals) || is_flag(globals))) return(globals)
+  invalid_argument("`future.globals` must be TRUE, FALSE, names or a named list", globals)
+}
+
+# The label of the map's only future, as it were; NULL when there is to be none.
+map_label <- function(label, fun_name) {
+  if (length(label) != 1L || is.na(label) || !(is.logical(label) || is.character(label))) {
+    invalid_argument("`future.label` must be a string, TRUE or FALSE", label)
+  }
+  if (isFALSE(label)) return(NULL)
+  if (isTRUE(label)) label <- paste0(fun_name, "-%d")
+  sprintf(label, 1L)
+}
+
+# ---- Chunks ----
+
+# What the user asked for. `given`: scheduling is the user's own, so that chunks are not ours to choose.
+new_chunking <- function(scheduling, size, given) {
+  check_chunk_size(size)
+  if (!(is_flag(scheduling) || is_number(scheduling)) || scheduling < 0) {
+    invalid_argument("`future.scheduling` must be TRUE, FALSE or one number from 0", scheduling)
+  }
+  list(scheduling = scheduling, size = size, given = given || identical(getOption("avenir.scheduling"), "static"))
+}
+
+check_chunk_size <- function(size) {
+  if (is.null(size) || (is_number(size) && size > 0)) return(invisible())
+  invalid_argument("`future.chunk.size` must be one number above 0 or NULL", size)
+}
+
+# The position at which each chunk ends, or NULL for adaptive chunks.
+chunk_bounds <- function(chunking, n, workers) {
+  if (!is.null(chunking$size)) return(split_bounds(n, max(1, ceiling(n / chunking$size))))
+  if (!chunking$given) return(NULL)
+  scheduling <- as.vector(chunking$scheduling)
+  if (is.logical(scheduling)) return(split_bounds(n, if (scheduling) min(workers, n) else n))
+  split_bounds(n, min(max(1, scheduling * min(workers, n)), n))
+}
+
+# The ends of the chunks that parallel::splitIndices(n, chunks) makes, without making them.
+split_bounds <- function(n, chunks) {
+  if (chunks == 1 || n == 1L) return(n)
+  fuzz <- min((n - 1L) / 1000, 0.4 * n / chunks)
+  breaks <- seq(1 - fuzz, n + fuzz, length.out = chunks + 1L)
+  ends <- as.integer(floor(breaks[-1L]))
+  ends[length(ends)] <- n
+  ends
+}
+
+# NULL or the element to be processed at each position.
+chunk_order <- function(chunking, n) {
+  order <- attr(if (is.null(chunking$size)) chunking$scheduling else chunking$size, "ordering", exact = TRUE)
+  if (is.null(order) || n < 2L) return(NULL)
+  if (is.character(order) && identical(order[1L], "random")) return(keep_random_seed(sample.int(n)))
+  if (is.function(order)) order <- order(n)
+  if (is.numeric(order) && length(order) == n && !anyNA(order) && setequal(order, seq_len(n))) return(as.integer(order))
+  invalid_argument(sprintf("attribute `ordering` must be \"random\", a function or a permutation of 1 to %d", n), order)
+}
+
+# ---- The map itself ----
+
+map_elements <- function(x, fun, args, kernel, options, chunking) {
+  seeds <- map_seeds(options$seed, length(x))
+  backend <- current_backend()
+  found <- map_globals(x, fun, args, options)
+  bounds <- chunk_bounds(chunking, length(x), backend_workers(backend))
+  check_map_size(found$globals, fun, args, x, backend, bounds)
+  job <- list(fun = fun, x = x, args = args, kernel = kernel, globals = found$globals, packages = found$packages,
+              seeds = seeds, check_rng = is.null(seeds) && isFALSE(options$seed), stdout = options$stdout,
+              conditions = options$conditions, bounds = bounds, order = chunk_order(chunking, length(x)),
+              label = options$label, options = task_options(backend))
+  evaluate_job(backend, job, options)
+}
+
+# Globals of the function, of the arguments that all calls share, and of elements that are functions or the like.
+map_globals <- function(x, fun, args, options) {
+  elements <- if (is.list(x)) list(x) else NULL
+  found <- find_function_globals(fun, c(args, elements), options$envir, options$globals, options$packages)
+  check_exportable(found$globals)
+  found
+}
+
+# As in future.apply the limit holds for a chunk's share: it is multiplied by the number of chunks.
+check_map_size <- function(globals, fun, args, x, backend, bounds) {
+  chunks <- if (is.null(bounds)) min(length(x), backend_workers(backend)) else length(bounds)
+  check_travel_size(c(globals, list(FUN = fun, ... = args, X = x)), backend, chunks)
+}
+
+evaluate_job <- function(backend, job, options) {
+  relay <- new_map_relay(options)
+  values <- tryCatch(backend_map(backend, job, relay$element), error = stop_map,
+                     interrupt = function(i) stop(interrupted_error(paste0(options$fun_name, "()"))))
+  relay$finish()
+  values
+}
+
+# The error that ended a map, raised as it was after the warning that future.apply gives.
+stop_map <- function(error) {
+  warning(sprintf("Caught %s. Canceling all iterations ...", class(error)[1L]), call. = FALSE, immediate. = TRUE)
+  stop(error)
+}
+
+# `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once: as a
+# warning at the end or before the error, as an error at once.
+new_map_relay <- function(options) {
+  misuse <- NULL
+  finish <- function() {
+    if (!is.null(misuse)) warning(misuse)
+    misuse <<- NULL
+  }
+  element <- function(i, record) {
+    if (isTRUE(record$rng)) misuse <<- map_rng_misuse(options$label)
+    relay_stdout(record$stdout)
+    relay_conditions(record$conditions)
+    if (inherits(misuse, "error")) stop(misuse)
+    if (is.null(record$error)) return(invisible())
+    finish()
+    stop(as_map_error(record$error, options$fun_name))
+  }
+  list(element = element, finish = finish)
+}
+
+as_map_error <- function(error, fun_name) {
+  if (inherits(error, "interrupt")) interrupted_error(paste0(fun_name, "()")) else error
+}
+
+map_rng_misuse <- function(label) {
+  label <- if (is.null(label)) "<unnamed>" else sQuote(label)
+  rng_misuse(sprintf("One of the %s iterations (%s)", sQuote("avenir"), label), "future.seed")
+}

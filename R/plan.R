@@ -1,0 +1,495 @@
+# Plans: strategies (what the user names), the stack of levels (what is in force), and their backends.
+
+# ---- Strategies ----
+
+# Strategies are functions only because code inspects them as such: formals() shows their arguments, attributes
+# "tweaks" and "call" how they were made. They are never called.
+new_strategy <- function(fun, classes, factory, untweakable = character()) {
+  structure(fun, class = c(classes, "avenir_strategy", "future", "function"), init = TRUE, factory = factory,
+            untweakable = untweakable)
+}
+
+#' Plans
+#'
+#' `plan()` says how futures and maps are evaluated from here on. `sequential` evaluates them in this R session;
+#' `multisession` in R sessions on this machine that run in the background.
+#'
+#' @details
+#' A plan is given as a name (`plan(multisession, workers = 4)`), a string, or a strategy made by [tweak()]. A list
+#' makes a stack: the first strategy is for futures created here, the second for futures created while evaluating
+#' those, and so on. A level that is not given is sequential, so that nesting does not multiply processes.
+#'
+#' Setting the plan that is in force already does nothing: the workers stay. Any other plan ends the workers of the
+#' plan before; their unfinished futures are lost.
+#'
+#' Instead of a strategy `plan()` takes one of these words. `"next"` (or `NULL`, or nothing): the strategy in force.
+#' `"list"`: the stack. `"tail"`: the stack below the first. `"backend"`: the backend in force. `"default"`: sets the
+#' plan of option `future.plan`, sequential when there is none. `"reset"`: sets sequential. `"pop"`: takes the first
+#' strategy off the stack.
+#'
+#' `with(plan(...), expr)` evaluates `expr` under a plan and returns to the plan before, whose workers stay;
+#' `with(plan(...), local = TRUE)` sets a plan until the calling function returns.
+#'
+#' @param strategy A strategy, a string, a list of these, a stack that `plan()` returned, or one of the words above.
+#' @param ... Arguments of the strategy, such as `workers`. Arguments that no strategy knows give a warning.
+#' @param substitute `FALSE`: `strategy` is evaluated as usual instead of being read as written.
+#' @param .skip,.call,.cleanup,.init For other packages: the call to note down (`.call`), whether the workers of the
+#'   plan before are ended (`.cleanup`), whether workers are started now or when first needed (`.init`).
+#' @return The stack before, invisibly; for the words the thing they name.
+#' @section Errors:
+#' An unknown plan and a number of workers that is not a whole number from 1 are errors of class
+#' `avenir_invalid_argument`; workers that cannot start are errors of class `avenir_worker_start_error`. The plan
+#' before stays in force.
+#' @seealso [future()], [future_lapply()], [nbrOfWorkers()]
+#' @examples
+#' plan(sequential)
+#' value(future(1 + 1))
+#'
+#' \donttest{
+#' plan(multisession, workers = 2)
+#' future_sapply(1:4, sqrt)
+#'
+#' with(plan(sequential), value(future(Sys.getpid() == Sys.getpid())))
+#' plan(sequential)
+#' }
+#' @export
+plan <- function(strategy = NULL, ..., substitute = TRUE, .skip = FALSE, .call = TRUE, .cleanup = NA,
+                 .init = TRUE) {
+  if (substitute) strategy <- substitute(strategy)
+  if (is.null(strategy) || is_plan_word(strategy)) return(plan_word(strategy, .cleanup, .init))
+  if (is.language(strategy)) strategy <- read_strategy(strategy, parent.frame())
+  call <- if (isTRUE(.call)) sys.call() else .call
+  strategies <- plan_strategies(strategy, list(...), call, parent.frame())
+  set_plan(strategies, .cleanup, .init, temporary = called_by_with(sys.nframe()))
+}
+
+#' @rdname plan
+#' @param workers The number of workers: a whole number from 1, or a function that returns one. With 1 worker
+#'   everything is evaluated in this session; `I(1)` asks for one worker in the background.
+#' @param rscript_libs The library paths of the workers.
+#' @param envir Not used.
+#' @export
+sequential <- new_strategy(function(..., envir = parent.frame()) stop_called_strategy("sequential"),
+                           c("sequential", "uniprocess"), function(...) new_sequential_backend(...))
+
+#' @rdname plan
+#' @export
+multisession <- new_strategy(
+  function(..., workers = availableCores(), rscript_libs = .libPaths()) stop_called_strategy("multisession"),
+  c("multisession", "cluster", "multiprocess"), function(...) start_multisession(...), untweakable = "persistent"
+)
+
+stop_called_strategy <- function(name) {
+  stop_avenir(sprintf("%s() is a plan and is not called.\ni Use plan(%s, ...) or tweak(%s, ...).", name, name, name),
+              "avenir_invalid_argument")
+}
+
+# "multisession": the class of a strategy that names it.
+strategy_name <- function(strategy) setdiff(class(strategy), c("FutureStrategy", "tweaked"))[1L]
+
+#' Change the arguments of a plan
+#'
+#' @param strategy A strategy such as [multisession], or its name.
+#' @param ... Named arguments that the strategy is to have.
+#' @param penvir Where a name is looked up.
+#' @return The strategy with these arguments, of class `tweaked`; the strategy itself when there are none.
+#' @examples
+#' two <- tweak(multisession, workers = 2)
+#' formals(two)$workers
+#' @export
+tweak <- function(strategy, ..., penvir = parent.frame()) {
+  tweak_strategy(as_strategy(strategy, penvir), list(...))
+}
+
+tweak_strategy <- function(strategy, tweaks) {
+  if (!length(tweaks)) return(strategy)
+  check_tweaks(strategy, tweaks)
+  tweaks <- tweaks[!duplicated(names(tweaks))]
+  tweaked <- strategy
+  formals <- formals(strategy)
+  formals[names(tweaks)] <- lapply(tweaks, function(x) if (is.language(x)) call("quote", x) else x)
+  attributes <- attributes(strategy)
+  formals(tweaked) <- formals
+  attributes(tweaked) <- attributes[names(attributes) != "srcref"]
+  attr(tweaked, "tweaks") <- utils::modifyList(as.list(attr(strategy, "tweaks")), tweaks, keep.null = TRUE)
+  class(tweaked) <- c("tweaked", setdiff(class(strategy), "tweaked"))
+  tweaked
+}
+
+check_tweaks <- function(strategy, tweaks) {
+  names <- names(tweaks)
+  if (is.null(names) || !all(nzchar(names))) {
+    invalid_argument("the arguments of a plan must be named", tweaks, "Use for instance workers = 2.")
+  }
+  own <- intersect(names, c(future_only_arguments, attr(strategy, "untweakable")))
+  if (length(own)) {
+    invalid_argument("these arguments cannot be set by plan() or tweak()", own, "Give them to future() itself.")
+  }
+  unknown <- setdiff(names, known_arguments(strategy, names))
+  if (!length(unknown)) return(invisible())
+  text <- sprintf("Detected %d unknown future arguments: %s", length(unknown), paste(sQuote(unknown), collapse = ", "))
+  warn_avenir(text)
+}
+
+future_only_arguments <- c("conditions", "envir", "expr", "globals", "lazy", "local", "packages", "seed", "stdout",
+                           "substitute", "version")
+
+# Arguments that plans of future take, ours among them; those for starting workers only when there is need to look.
+known_arguments <- function(strategy, names) {
+  known <- c(names(formals(strategy)), "earlySignal", "split", "gc", "maxSizeOfObjects", "interrupts", "hooks", "label")
+  if (all(names %in% known) || !inherits(strategy, "multiprocess")) return(known)
+  starters <- list(parallelly::makeClusterPSOCK, parallelly::makeNodePSOCK)
+  c(known, "wait.timeout", "wait.interval", "wait.alpha", "start_timeout", "interrupt_grace", "profile",
+    unlist(lapply(starters, function(f) names(formals(f)))))
+}
+
+# ---- Reading what plan() was given ----
+
+# `multisession(workers = 2)` names a strategy with arguments; any other expression is evaluated.
+read_strategy <- function(expr, envir) {
+  if (is.symbol(expr) && !exists(as.character(expr), envir = envir)) stop_unknown_plan(as.character(expr))
+  if (is.symbol(expr) || !is_strategy_call(expr, envir)) return(eval(expr, envir))
+  tweak_strategy(as_strategy(eval(expr[[1L]], envir), envir), lapply(as.list(expr)[-1L], eval, envir))
+}
+
+is_strategy_call <- function(expr, envir) {
+  head <- expr[[1L]]
+  if (is.symbol(head)) {
+    head <- get0(as.character(head), envir, mode = "function")
+  } else if (is.call(head) && as.character(head[[1L]])[1L] %in% c("::", ":::")) {
+    head <- eval(head, envir)
+  }
+  inherits(head, "future")
+}
+
+# A list of strategies that have the call attached, from one strategy or a list of them.
+plan_strategies <- function(strategy, tweaks, call, envir) {
+  stack <- if (is.list(strategy)) strategy else list(strategy)
+  if (!length(stack)) invalid_argument("a plan must have at least one strategy", stack)
+  strategies <- lapply(stack, function(s) {
+    s <- tweak_strategy(as_strategy(s, envir), tweaks)
+    if (is.null(attr(s, "call", exact = TRUE))) attr(s, "call") <- call
+    class(s) <- setdiff(class(s), "FutureStrategy")
+    s
+  })
+  new_plan_list(strategies)
+}
+
+new_plan_list <- function(strategies) {
+  structure(strategies, class = c("avenir_plan_list", "FutureStrategyList", "list"))
+}
+
+# One of our strategies, from a strategy of ours or of future's, its name ("pkg::name" too), or what
+# describe_strategy() made of it.
+as_strategy <- function(x, envir) {
+  if (inherits(x, "avenir_strategy")) return(x)
+  if (is.character(x) && length(x) == 1L) return(named_strategy(x, envir))
+  if (is.list(x) && is.character(x$strategy)) return(tweak_strategy(named_strategy(x$strategy, envir), x$tweaks))
+  if (inherits(x, "future")) return(tweak_strategy(named_strategy(strategy_name(x), envir), attr(x, "tweaks")))
+  invalid_argument("a plan must be a strategy such as sequential or multisession, or its name", x)
+}
+
+named_strategy <- function(name, envir) {
+  own <- switch(sub("^(avenir|future)::", "", name), sequential = sequential, multisession = multisession)
+  if (!is.null(own)) return(own)
+  parts <- strsplit(name, "::", fixed = TRUE)[[1L]]
+  if (length(parts) == 2L && requireNamespace(parts[1L], quietly = TRUE)) envir <- getNamespace(parts[1L])
+  found <- get0(parts[length(parts)], envir, mode = "function")
+  if (!inherits(found, "avenir_strategy")) stop_unknown_plan(name)
+  found
+}
+
+stop_unknown_plan <- function(name) {
+  text <- "No such backend for futures: %s.\ni Plans are sequential and multisession."
+  stop_avenir(sprintf(text, sQuote(name)), "avenir_invalid_argument")
+}
+
+# A strategy as plain data, for a worker that must not load the package to read it.
+describe_strategy <- function(strategy) {
+  list(strategy = strategy_name(strategy), tweaks = attr(strategy, "tweaks", exact = TRUE))
+}
+
+# ---- The stack ----
+
+# `levels`: one environment for each level of the stack, with its strategy and, once needed, its backend. Futures
+# evaluated in this session see the tail of it (enter_next_level()). `pid`: the process that made the backends.
+plan_state <- new.env(parent = emptyenv())
+
+new_level <- function(strategy, below) {
+  list2env(list(strategy = strategy, below = below, backend = NULL), parent = emptyenv())
+}
+
+new_levels <- function(strategies) {
+  described <- lapply(strategies, describe_strategy)
+  levels <- lapply(seq_along(strategies), function(i) new_level(strategies[[i]], described[-seq_len(i)]))
+  stats::setNames(levels, names(strategies))
+}
+
+plan_levels <- function() {
+  if (is.null(plan_state$levels)) {
+    plan_state$levels <- new_levels(default_strategies())
+    plan_state$pid <- Sys.getpid()
+  }
+  plan_state$levels
+}
+
+# What a session starts with: option "future.plan", in a worker the rest of the stack it was given.
+default_strategies <- function() {
+  strategy <- getOption("avenir.plan", getOption("future.plan", sequential))
+  plan_strategies(strategy, list(), quote(plan(sequential)), globalenv())
+}
+
+# The level below the last. One for all: its backend has no state.
+sequential_level <- function() {
+  if (is.null(plan_state$sequential)) {
+    plan_state$sequential <- new_levels(plan_strategies(sequential, list(), quote(plan(sequential)), baseenv()))
+  }
+  plan_state$sequential
+}
+
+plan_list <- function() new_plan_list(lapply(plan_levels(), function(level) level$strategy))
+
+# Sets new strategies in force unless they are already. The first backend is started before the one in force is
+# ended: when that fails the plan stays. Returns the strategies before, invisibly.
+set_plan <- function(strategies, cleanup = NA, init = TRUE, temporary = FALSE) {
+  before <- plan_list()
+  levels_before <- plan_levels()
+  if (temporary) attr(before, "levels") <- levels_before
+  if (same_strategies(strategies, before)) return(invisible(before))
+  assert_allowed(strategies)
+  levels <- new_levels(strategies)
+  note_environment_variables()
+  if (init) level_backend(levels[[1L]])
+  if (!temporary && !isFALSE(cleanup)) close_levels(levels_before)
+  plan_state$levels <- levels
+  plan_state$pid <- Sys.getpid()
+  invisible(before)
+}
+
+same_strategies <- function(a, b) {
+  key <- function(strategies) lapply(strategies, function(s) list(strategy_name(s), as.list(formals(s))))
+  isTRUE(all.equal(key(a), key(b)))
+}
+
+assert_allowed <- function(strategies) {
+  names <- vapply(strategies, strategy_name, "")
+  refused <- intersect(names, getOption("future.plan.disallow"))
+  if (!length(refused)) return(invisible())
+  text <- "plan(%s) is not allowed here: option `future.plan.disallow` lists it.\ni Use one that it does not list."
+  stop(future_error(sprintf(text, refused[1L])))
+}
+
+close_levels <- function(levels) {
+  for (level in levels) {
+    if (!is.null(level$backend)) backend_close(level$backend)
+    level$backend <- NULL
+  }
+}
+
+# The session's plan is given up, as when the package is unloaded or R ends.
+forget_plan <- function() {
+  levels <- plan_state$levels
+  plan_state$levels <- NULL
+  if (identical(plan_state$pid, Sys.getpid())) close_levels(levels)
+}
+
+# ---- Words ----
+
+is_plan_word <- function(x) {
+  is.character(x) && length(x) == 1L && x %in% c("next", "list", "tail", "backend", "default", "reset", "pop")
+}
+
+plan_word <- function(word, cleanup, init) {
+  switch(if (is.null(word)) "next" else word,
+    "next" = with_strategy_class(plan_levels()[[1L]]$strategy),
+    list = plan_list(),
+    tail = new_plan_list(unclass(plan_list())[-1L]),
+    backend = current_backend(),
+    default = set_plan(plan_strategies(getOption("future.plan", sequential), list(), quote(plan("default")),
+                                       globalenv()), cleanup, init),
+    reset = reset_plan(cleanup),
+    pop = pop_plan()
+  )
+}
+
+with_strategy_class <- function(strategy) {
+  class(strategy) <- c("FutureStrategy", class(strategy))
+  strategy
+}
+
+reset_plan <- function(cleanup) {
+  if (!isFALSE(cleanup)) close_levels(plan_levels())
+  plan_state$levels <- sequential_level()
+  plan_list()
+}
+
+pop_plan <- function() {
+  before <- plan_list()
+  levels <- plan_levels()[-1L]
+  plan_state$levels <- if (length(levels)) levels else sequential_level()
+  invisible(before)
+}
+
+# ---- Backends ----
+
+# The backend in force. In a process that a user forked from this one the workers are not ours to use.
+current_backend <- function() {
+  levels <- plan_levels()
+  if (plan_state$pid != Sys.getpid()) return(forked_backend())
+  level_backend(levels[[1L]])
+}
+
+forked_backend <- function() {
+  message("avenir: in a forked process the plan is sequential.")
+  plan_state$levels <- sequential_level()
+  plan_state$pid <- Sys.getpid()
+  current_backend()
+}
+
+level_backend <- function(level) {
+  if (is.null(level$backend)) level$backend <- make_backend(level$strategy, level$below)
+  level$backend
+}
+
+make_backend <- function(strategy, below) {
+  arguments <- as.list(formals(strategy))
+  arguments <- arguments[setdiff(names(arguments), c("...", "envir"))]
+  arguments <- lapply(arguments, eval, environment(strategy))
+  backend <- do.call(attr(strategy, "factory"), arguments, quote = TRUE)
+  backend$below <- below
+  backend$max_size <- arguments$maxSizeOfObjects
+  backend
+}
+
+# One worker is this session itself, unless it is asked for as I(1).
+start_multisession <- function(workers, ..., split = FALSE) {
+  exact <- inherits(workers, "AsIs")
+  workers <- check_workers(workers, "multisession")
+  if (workers == 1L && !exact) return(new_sequential_backend(split = split))
+  if (!exact) check_load(workers)
+  constructor <- get0("new_multisession_backend", envir = topenv(), mode = "function", inherits = FALSE)
+  if (is.null(constructor)) stop_avenir("plan(multisession) is not built yet.", "avenir_worker_start_error")
+  backend <- constructor(workers, ...)
+  backend$future_classes <- c("MultisessionFuture", "ClusterFuture", "MultiprocessFuture")
+  if (is.null(backend$interrupts)) backend$interrupts <- TRUE
+  backend
+}
+
+# More workers than cores warn, more than three times as many are an error; option
+# "parallelly.maxWorkers.localhost" sets both limits.
+check_load <- function(workers) {
+  cores <- availableCores()
+  limits <- rep_len(getOption("parallelly.maxWorkers.localhost", c(1, 3)), 2L)
+  load <- workers / cores
+  if (load <= limits[1L]) return(invisible())
+  text <- sprintf(paste("%d workers on %d available cores (per %s) would be a load of %.0f%%; the %%s limit is %%.0f%%%%.",
+                        "\ni Use I(%d) for as many, or set option `parallelly.maxWorkers.localhost`."),
+                  workers, cores, sQuote(names(cores)), 100 * load, workers)
+  if (load > limits[2L]) stop_avenir(sprintf(text, "hard", 100 * limits[2L]), "avenir_invalid_argument")
+  warn_avenir(sprintf(text, "soft", 100 * limits[1L]))
+}
+
+# ---- Nesting ----
+
+# Futures evaluated in this session see the rest of the stack. Returns what leave_level() needs.
+enter_next_level <- function() {
+  levels <- plan_levels()
+  plan_state$levels <- if (length(levels) > 1L) levels[-1L] else sequential_level()
+  list(before = levels, entered = plan_state$levels)
+}
+
+# A plan that was set meanwhile ends with the future that set it.
+leave_level <- function(levels) {
+  if (!identical(plan_state$levels, levels$entered)) close_levels(plan_state$levels)
+  plan_state$levels <- levels$before
+}
+
+# The options by which a worker learns the rest of the stack.
+nested_plan_options <- function(backend) if (length(backend$below)) list(avenir.plan = backend$below)
+
+# ---- with(plan(...), ...) ----
+
+# TRUE when plan() is the first argument of with(): frame `n` is plan()'s.
+called_by_with <- function(n) n > 1L && identical(sys.function(n - 1L), base::with)
+
+#' @export
+with.avenir_plan_list <- function(data, expr, ..., local = FALSE, envir = parent.frame()) {
+  undo <- undo_plan(data)
+  if (!local) {
+    on.exit(undo())
+    return(invisible(expr))
+  }
+  if (!missing(expr)) invalid_argument("`expr` must not be given with `local = TRUE`", substitute(expr))
+  do.call(base::on.exit, list(as.call(list(undo)), add = TRUE), envir = envir)
+  invisible(data)
+}
+
+# A function that brings the plan before back. In with(plan(...), ...) that plan's levels come along in `data`, its
+# workers alive; otherwise `data` is a stack that is to be in force for a while.
+undo_plan <- function(data) {
+  before <- attr(data, "levels", exact = TRUE)
+  if (is.null(before)) before <- attr(set_plan(data, temporary = TRUE), "levels")
+  force(before)
+  function() {
+    if (!identical(plan_state$levels, before)) close_levels(plan_state$levels)
+    plan_state$levels <- before
+  }
+}
+
+# ---- Looking at plans ----
+
+#' @method all.equal avenir_plan_list
+#' @export
+all.equal.avenir_plan_list <- function(target, current, ...) {
+  if (same_strategies(target, current) && identical(names(target), names(current))) return(TRUE)
+  "The plans differ"
+}
+
+#' @export
+print.avenir_strategy <- function(x, ...) {
+  cat(sprintf("%s:\n%s\n", strategy_name(x), paste0("- ", strategy_facts(x), collapse = "\n")))
+  invisible(x)
+}
+
+#' @export
+print.avenir_plan_list <- function(x, ...) {
+  cat("List of future strategies:\n")
+  for (i in seq_along(x)) {
+    cat(sprintf("%d. %s:\n%s\n", i, strategy_name(x[[i]]), paste0("   - ", strategy_facts(x[[i]]), collapse = "\n")))
+  }
+  invisible(x)
+}
+
+strategy_facts <- function(strategy) {
+  arguments <- trimws(utils::head(deparse(args(strategy), width.cutoff = 500L), -1L))
+  call <- deparse(attr(strategy, "call", exact = TRUE), width.cutoff = 500L)
+  c(paste("args:", paste(arguments, collapse = " ")), paste("tweaked:", inherits(strategy, "tweaked")),
+    paste("call:", paste(call, collapse = "")))
+}
+
+#' The number of workers
+#'
+#' @param evaluator A strategy or backend; `NULL` for the plan in force.
+#' @param background `TRUE` counts only workers other than this session.
+#' @param ... Not used.
+#' @return One integer.
+#' @examples
+#' nbrOfWorkers()
+#' nbrOfFreeWorkers()
+#' @export
+nbrOfWorkers <- function(evaluator = NULL) {
+  if (is.null(evaluator)) return(backend_workers(current_backend()))
+  if (inherits(evaluator, "avenir_backend")) return(backend_workers(evaluator))
+  strategy <- as_strategy(evaluator, parent.frame())
+  if (!inherits(strategy, "multiprocess")) return(1L)
+  check_workers(eval(formals(strategy)$workers, environment(strategy)), strategy_name(strategy))
+}
+
+#' @rdname nbrOfWorkers
+#' @export
+nbrOfFreeWorkers <- function(evaluator = NULL, background = FALSE, ...) {
+  check_flag(background, "background")
+  backend <- if (is.null(evaluator)) current_backend() else evaluator
+  if (inherits(backend, "sequential_backend")) return(if (background) 0L else 1L)
+  if (inherits(backend, "avenir_backend")) backend_free(backend) else nbrOfWorkers(backend)
+}

@@ -1,0 +1,138 @@
+# Output and conditions: how they are caught where an expression is evaluated in this session, and how they come
+# out again when its value is asked for. Workers catch them in C++ (src/worker) by the same rules.
+
+# ---- Catching ----
+
+# What `conditions` asks for. NULL: conditions are left alone. Otherwise those of `classes` but not of `exclude`
+# are recorded, those of `immediate` relayed at once, and all are muffled by restarts that match `muffle`.
+condition_filter <- function(conditions) {
+  if (is.null(conditions)) return(NULL)
+  if (identical(conditions, "condition") && is.null(getOption("future.relay.immediate"))) return(default_filter)
+  list(classes = as.vector(conditions), exclude = attr(conditions, "exclude", exact = TRUE),
+       immediate = immediate_classes(conditions), muffle = muffle_pattern(conditions))
+}
+
+default_filter <- list(classes = "condition", exclude = NULL, immediate = "immediateCondition", muffle = "^muffle")
+
+immediate_classes <- function(conditions) {
+  classes <- attr(conditions, "immediateConditionClasses", exact = TRUE)
+  if (is.null(classes)) classes <- getOption("future.relay.immediate")
+  if (is.null(classes)) "immediateCondition" else classes
+}
+
+muffle_pattern <- function(conditions) {
+  pattern <- attr(conditions, "muffleInclude", exact = TRUE)
+  if (is.null(pattern)) "^muffle" else pattern
+}
+
+# Catches what evaluations in this session print and signal. A reference object: output is caught between
+# capture_begin() and capture_end(), conditions by its `handler` (NULL when they are left alone). `once`: what is
+# caught is relayed at once, to the same handlers.
+new_capture <- function(stdout, conditions, split = FALSE, once = FALSE) {
+  capture <- new.env(parent = emptyenv())
+  capture$stdout <- c(stdout) # without attributes
+  capture$split <- isTRUE(split)
+  capture$once <- once
+  capture$conditions <- list()
+  filter <- condition_filter(conditions)
+  if (!is.null(filter)) capture$handler <- condition_recorder(capture, filter)
+  capture
+}
+
+# A calling handler for all conditions. Errors, and warnings that options(warn = 2) is about to turn into errors,
+# are left to the evaluation's tryCatch(). Immediate conditions are not muffled: they go on to the handlers of the
+# session as they are.
+condition_recorder <- function(capture, filter) {
+  function(cond) {
+    if (inherits(cond, c("error", "interrupt"))) return()
+    if (inherits(cond, filter$immediate)) return(record_condition(capture, cond, signaled = 1L))
+    if (inherits(cond, "warning") && getOption("warn") >= 2L) return()
+    wanted <- inherits(cond, filter$classes) && !inherits(cond, filter$exclude %||% character())
+    if (wanted) record_condition(capture, cond, signaled = 0L)
+    if (!capture$split) muffle_condition(cond, filter$muffle)
+    if (wanted && capture$once) forget_condition(capture)
+  }
+}
+
+record_condition <- function(capture, cond, signaled) {
+  capture$conditions[[length(capture$conditions) + 1L]] <- list(condition = cond, signaled = signaled)
+}
+
+# A condition that cannot be muffled has gone on to the session's handlers: a map does not signal it again.
+forget_condition <- function(capture) capture$conditions[[length(capture$conditions)]] <- NULL
+
+`%||%` <- function(x, y) if (is.null(x)) y else x
+
+# Leaves by the first restart of the condition whose name (its first element) matches the pattern; returns when
+# there is none.
+muffle_condition <- function(cond, pattern = "^muffle") {
+  for (restart in computeRestarts(cond)) {
+    if (grepl(pattern, restart[[1L]])) tryInvokeRestart(restart)
+  }
+}
+
+# Standard output goes to a sink of ours from here on.
+capture_begin <- function(capture) {
+  if (is.na(capture$stdout)) return(invisible())
+  if (is.null(capture$sink)) {
+    capture$sink <- if (capture$stdout) rawConnection(raw(), "w") else file(nullfile(), "w")
+  }
+  capture$depth <- sink.number()
+  sink(capture$sink, type = "output", split = capture$split)
+}
+
+# Ends our sink, and those that the evaluation opened and left open.
+capture_end <- function(capture) {
+  if (is.null(capture$depth)) return(invisible())
+  for (i in seq_len(max(0L, sink.number() - capture$depth))) sink()
+  capture$depth <- NULL
+}
+
+# TRUE when something was caught since the last capture_take(). Called once an element: the connection is emptied
+# with each record, so that its value is as a rule zero bytes and asking for it cheaper than seek().
+capture_has_any <- function(capture) {
+  length(capture$conditions) > 0L ||
+    (isTRUE(capture$stdout) && length(rawConnectionValue(capture$sink)) > 0L)
+}
+
+# What was caught: list(stdout, conditions). Only after capture_end(); the capture is empty afterwards.
+capture_take <- function(capture) {
+  caught <- list(stdout = if (isTRUE(capture$stdout)) captured_text(capture$sink), conditions = capture$conditions)
+  capture$conditions <- list()
+  capture_close(capture)
+  caught
+}
+
+captured_text <- function(connection) {
+  if (is.null(connection)) return("")
+  rawToChar(rawConnectionValue(connection))
+}
+
+capture_close <- function(capture) {
+  if (!is.null(capture$sink)) close(capture$sink)
+  capture$sink <- NULL
+}
+
+# ---- Relaying ----
+
+relay_stdout <- function(text) if (length(text) && any(nzchar(text))) cat(text, sep = "")
+
+# Signals a condition again in this session, as what it is.
+signal_again <- function(cond) {
+  if (inherits(cond, "error")) stop(cond)
+  if (inherits(cond, "warning")) warning(cond)
+  else if (inherits(cond, "message")) message(cond)
+  else signalCondition(cond)
+  invisible()
+}
+
+# For conditions that are not to wait until the value is asked for.
+relay_immediate <- function(cond) signal_again(cond)
+
+# Signals the recorded conditions that were not signaled at once, in their order. `errors`: raise an error too.
+relay_conditions <- function(conditions, errors = TRUE) {
+  for (recorded in conditions) {
+    if (recorded$signaled > 0L) next
+    if (errors || !inherits(recorded$condition, "error")) signal_again(recorded$condition)
+  }
+}

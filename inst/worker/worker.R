@@ -1,0 +1,158 @@
+# The R side of a worker. Sourced by start.R into an environment above base; uses nothing of the avenir namespace, whose
+# loading would cost each worker more than the worker itself. Called from src/worker.
+
+# Serves forks (a template: returns in each worker) or starts at once, then runs the worker's loop. Never returns.
+main <- function(library, folder, mode) {
+  dll <- library.dynam("avenir", "avenir", library)
+  routine <- function(name) getNativeSymbolInfo(paste0("_avenir_cpp_", name), dll)$address
+  watch <- endsWith(mode, ":watch")
+  # Each process of the plan makes a temporary folder of its own below the plan's.
+  unlink(tempdir(), recursive = TRUE)
+  if (startsWith(mode, "template")) .Call(routine("template_serve"), folder, watch)
+  start_worker(folder)
+  .Call(routine("worker_run"), functions_environment(), tempdir(), watch, startsWith(mode, "template"))
+}
+
+functions_environment <- function() environment(main)
+
+state <- new.env(parent = emptyenv())
+
+start_worker <- function(folder) {
+  own_temp_folder(folder)
+  own_threads()
+  if (nzchar(Sys.getenv("AVENIR_WORKER_PROFILE"))) source_profiles()
+  Sys.unsetenv(c("R_FUTURE_PLAN", "AVENIR_WORKER_THREADS", "AVENIR_WORKER_TMPDIR", "AVENIR_WORKER_PROFILE"))
+  options(mc.cores = 1L, error = NULL)
+  globalCallingHandlers(condition = on_condition)
+  state$kept <- ls(globalenv(), all.names = TRUE)
+  state$kinds <- RNGkind()
+  if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
+  state$options <- options()
+  state$environment <- Sys.getenv()
+  state$folder <- getwd()
+  state$search <- search()
+}
+
+# The session started the template with TMPDIR inside the plan's folder; user code gets the session's own TMPDIR back.
+own_temp_folder <- function(folder) {
+  before <- Sys.getenv("AVENIR_WORKER_TMPDIR", NA)
+  Sys.setenv(TMPDIR = folder)
+  tempdir(check = TRUE)
+  if (is.na(before)) Sys.unsetenv("TMPDIR") else Sys.setenv(TMPDIR = before)
+}
+
+own_threads <- function() {
+  threads <- Sys.getenv("AVENIR_WORKER_THREADS", "1")
+  Sys.setenv(OMP_NUM_THREADS = threads, OPENBLAS_NUM_THREADS = threads, MKL_NUM_THREADS = threads)
+}
+
+thread_limit <- function() as.integer(Sys.getenv("OMP_NUM_THREADS"))
+
+# What R itself runs at its start, and the template did not.
+source_profiles <- function() {
+  first <- function(paths) paths[file.exists(paths)][1]
+  site <- first(path.expand(c(Sys.getenv("R_PROFILE"), file.path(R.home("etc"), "Rprofile.site"))))
+  user <- first(path.expand(c(Sys.getenv("R_PROFILE_USER"), ".Rprofile", "~/.Rprofile")))
+  if (!is.na(site)) try(sys.source(site, baseenv()))
+  if (!is.na(user)) try(sys.source(user, globalenv()))
+}
+
+# Registered once as R's global calling handler; the engine says what is to be done.
+on_condition <- function(cond) {
+  action <- .Call(state$handle_condition, cond)
+  if (action == 2L) invokeRestart("abort")
+  if (action == 1L) muffle(cond)
+}
+
+muffle <- function(cond) {
+  for (restart in computeRestarts(cond)) {
+    if (startsWith(restart$name, "muffle")) invokeRestart(restart)
+  }
+}
+
+# ---- one job
+
+# Makes a job's packages, options and globals ready. Gives what is to be evaluated: a call, or the function of one element.
+open_job <- function(context) {
+  for (package in context$packages) attach_package(package)
+  if (length(context$options) > 0L) options(context$options)
+  if (length(context$globals) > 0L) list2env(context$globals, globalenv())
+  if (is.null(context$kernel)) return(open_future(context))
+  state$seeded <- context$seeded
+  one <- make_element_call(context$kernel, context$fun, context$args)
+  if (context$listed_seeds) seeded_element_call(one) else one
+}
+
+# With seeds given as a list each element comes with its own.
+seeded_element_call <- function(one) {
+  function(pair) {
+    assign(".Random.seed", pair[[2L]], globalenv())
+    one(pair[[1L]])
+  }
+}
+
+open_future <- function(context) {
+  state$seeded <- is.integer(context$seed)
+  if (state$seeded) assign(".Random.seed", context$seed, globalenv())
+  make_future_call(context$expr)
+}
+
+attach_package <- function(package) {
+  if (paste0("package:", package) %in% search()) return()
+  suppressPackageStartupMessages(library(package, character.only = TRUE))
+}
+
+# After each job the worker is as it was, whatever the job did to it. Packages stay attached.
+finish_job <- function() {
+  left <- setdiff(ls(globalenv(), all.names = TRUE, sorted = FALSE), state$kept)
+  if (length(left) > 0L) rm(list = left, envir = globalenv())
+  if (isTRUE(state$seeded)) restore_generator()
+  while (sink.number() > 0L) sink()
+  if (!identical(getwd(), state$folder)) try(setwd(state$folder), silent = TRUE)
+  restore_options()
+  restore_environment()
+}
+
+restore_generator <- function() {
+  suppressWarnings(RNGkind(state$kinds[1L], state$kinds[2L], state$kinds[3L]))
+  rm(".Random.seed", envir = globalenv())
+  state$seeded <- FALSE
+}
+
+restore_options <- function() {
+  now <- options()
+  if (identical(now, state$options)) return()
+  options(state$options)
+  added <- setdiff(names(options()), names(state$options))
+  state$options <- c(state$options, options()[added])
+  state$options <- state$options[order(names(state$options))]
+}
+
+restore_environment <- function() {
+  now <- Sys.getenv()
+  if (identical(now, state$environment)) return()
+  Sys.unsetenv(setdiff(names(now), names(state$environment)))
+  do.call(Sys.setenv, as.list(state$environment))
+}
+
+# ---- errors of ours
+
+new_error <- function(message, class) {
+  structure(class = c(class, "FutureError", "error", "condition"), list(message = message, call = NULL))
+}
+
+unhandled_jump <- function(interrupted) {
+  if (interrupted) return(new_error("the evaluation was interrupted", "FutureInterruptError"))
+  text <- sub("^Error(:| in [^:]*:)? *", "", geterrmessage())
+  structure(class = c("stackOverflowError", "error", "condition"), list(message = sub("\n$", "", text), call = NULL))
+}
+
+not_serializable <- function() {
+  new_error(paste("the result cannot be serialized:", sub("\n$", "", geterrmessage())), "FutureError")
+}
+
+unreadable_job <- function() {
+  stop(new_error(paste("the worker cannot read what it was sent:", sub("\n$", "", geterrmessage())), "FutureError"))
+}
+
+interrupted_job <- function() stop(unhandled_jump(TRUE))

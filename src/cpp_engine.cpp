@@ -1,0 +1,284 @@
+#include <Rcpp.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "rbridge/door.h"
+#include "rbridge/serialize.h"
+#include "rbridge/wait.h"
+#include "shm/job_data.h"
+#include "shm/task_table.h"
+
+namespace {
+
+using namespace avenir;
+// Shut down at the end of the session at the latest.
+using EnginePointer = Rcpp::XPtr<engine::Engine, Rcpp::PreserveStorage,
+                                 Rcpp::standard_delete_finalizer<engine::Engine>, true>;
+
+engine::Engine& get_engine(SEXP pointer) {
+  if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrAddr(pointer) == nullptr)
+    throw base::Error(base::ErrorKind::kInvalid, "the workers of this plan have been shut down; call plan() again");
+  return *static_cast<engine::Engine*>(R_ExternalPtrAddr(pointer));
+}
+
+uint64_t job_id(SEXP id) { return static_cast<uint64_t>(Rf_asReal(id)); }
+
+std::vector<std::string> strings(const Rcpp::List& list, const char* name) {
+  return Rcpp::as<std::vector<std::string>>(list[name]);
+}
+
+void serialize_guarded(SEXP object, base::Bytes& bytes) {
+  base::Bytes* const target = &bytes;
+  rbridge::guarded([object, target] { rbridge::serialize_into(object, *target); });
+}
+
+// Not protected.
+SEXP unserialize_guarded(const base::SharedBytes& bytes) {
+  SEXP value = R_NilValue;
+  SEXP* const target = &value;
+  const uint8_t* const data = bytes.data();
+  const size_t size = bytes.size();
+  rbridge::guarded([target, data, size] { *target = rbridge::unserialize(data, size); });
+  return value;
+}
+
+SEXP lost_fields(const base::SharedBytes& bytes) {
+  const auto lost = wire::LostMessage::decode(bytes);
+  return Rcpp::List::create(Rcpp::Named("worker") = lost.worker, Rcpp::Named("pid") = lost.pid,
+                            Rcpp::Named("signal") = lost.signal, Rcpp::Named("exit_code") = lost.exit_code,
+                            Rcpp::Named("known") = lost.status_known != 0,
+                            Rcpp::Named("element") = static_cast<double>(lost.element) + 1,
+                            Rcpp::Named("log") = lost.log);
+}
+
+SEXP content_of(const wire::Answer& answer) {
+  switch (answer.kind) {
+    case wire::AnswerKind::kValue:
+    case wire::AnswerKind::kRecord:
+      return unserialize_guarded(answer.bytes);
+    case wire::AnswerKind::kLost:
+      return lost_fields(answer.bytes);
+    case wire::AnswerKind::kNotStarted:
+      return Rcpp::wrap(std::string(reinterpret_cast<const char*>(answer.bytes.data()), answer.bytes.size()));
+    default:
+      return R_NilValue;
+  }
+}
+
+void relay_immediates(engine::Engine& engine, uint64_t id, SEXP relay) {
+  while (const auto bytes = engine.take_immediate(id)) {
+    const Rcpp::Shield<SEXP> condition(unserialize_guarded(*bytes));
+    const Rcpp::Shield<SEXP> call(Rf_lang2(relay, condition));
+    const SEXP code = call;
+    rbridge::guarded([code] { Rf_eval(code, R_GlobalEnv); });
+  }
+}
+
+// Waits for the answer; interruptible. What is to be relayed at once goes to the R function `relay`.
+wire::Answer await(engine::Engine& engine, uint64_t id, uint64_t element, SEXP relay) {
+  for (;;) {
+    relay_immediates(engine, id, relay);
+    if (auto answer = engine.take(id, element)) return std::move(*answer);
+    if (rbridge::wait_a_step(engine.ready_fd(), base::Deadline::never())) engine.drain_ready();
+  }
+}
+
+// list(kind = , content = , element = , position = ): see R/backend-multisession.R.
+SEXP describe_answer(const wire::Answer& answer, R_xlen_t position, SEXP content) {
+  return Rcpp::List::create(Rcpp::Named("kind") = static_cast<int>(answer.kind), Rcpp::Named("content") = content,
+                            Rcpp::Named("element") = static_cast<double>(answer.element) + 1,
+                            Rcpp::Named("position") = static_cast<double>(position) + 1);
+}
+
+std::vector<uint64_t> counted_from_zero(SEXP numbers) {
+  std::vector<uint64_t> result;
+  if (numbers == R_NilValue) return result;
+  for (const double number : Rcpp::as<std::vector<double>>(numbers)) result.push_back(static_cast<uint64_t>(number) - 1);
+  return result;
+}
+
+// Chunk ends to bounds: 0, end 1, end 2, ...
+std::vector<uint64_t> bounds_of(SEXP ends) {
+  std::vector<uint64_t> bounds;
+  if (ends == R_NilValue) return bounds;
+  bounds.push_back(0);
+  for (const double end : Rcpp::as<std::vector<double>>(ends)) bounds.push_back(static_cast<uint64_t>(end));
+  return bounds;
+}
+
+// Offsets, then the serialized elements.
+base::Bytes serialize_each(SEXP list) {
+  base::Bytes values;
+  std::vector<uint64_t> offsets{0};
+  for (R_xlen_t i = 0; i < Rf_xlength(list); ++i) {
+    serialize_guarded(VECTOR_ELT(list, i), values);
+    offsets.push_back(values.size());
+  }
+  base::Bytes all(offsets.size() * sizeof(uint64_t));
+  std::memcpy(all.data(), offsets.data(), all.size());
+  all.insert(all.end(), values.begin(), values.end());
+  return all;
+}
+
+shm::JobDataParts parts_of(const Rcpp::List& job, const base::Bytes& context, const base::Bytes& elements) {
+  shm::JobDataParts parts;
+  parts.count = static_cast<uint64_t>(Rf_xlength(job["x"]));
+  parts.mode = TYPEOF(job["x"]) == VECSXP ? shm::ElementMode::kEach : shm::ElementMode::kWhole;
+  parts.context = &context;
+  parts.elements = &elements;
+  parts.order = counted_from_zero(job["order"]);
+  parts.bounds = bounds_of(job["bounds"]);
+  if (job["stream"] != R_NilValue) parts.stream = Rcpp::as<std::vector<int32_t>>(job["stream"]);
+  return parts;
+}
+
+}  // namespace
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_start(Rcpp::List options) {
+  return rbridge::door([&]() -> SEXP {
+    engine::EngineOptions parsed;
+    parsed.workers = Rcpp::as<unsigned>(options["workers"]);
+    parsed.r.path = Rcpp::as<std::string>(options["path"]);
+    parsed.r.argv = strings(options, "argv");
+    parsed.r.environment = strings(options, "environment");
+    parsed.r.directory = Rcpp::as<std::string>(options["directory"]);
+    parsed.temp_folder = Rcpp::as<std::string>(options["temp_folder"]);
+    parsed.start_timeout = Rcpp::as<double>(options["start_timeout"]);
+    parsed.interrupt_grace = Rcpp::as<double>(options["interrupt_grace"]);
+    return EnginePointer(new engine::Engine(std::move(parsed)));
+  });
+}
+
+// [[Rcpp::export(rng = false)]]
+void cpp_engine_stop(SEXP pointer) {
+  EnginePointer engine(pointer);
+  engine.release();
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_submit_task(SEXP engine, SEXP task) {
+  return rbridge::door([&]() -> SEXP {
+    base::Bytes bytes;
+    serialize_guarded(task, bytes);
+    return Rf_ScalarReal(static_cast<double>(get_engine(engine).submit_task(wire::to_shared(bytes))));
+  });
+}
+
+// `job`: list(context, x, order, bounds, stream, keep_going)
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_submit_map(SEXP engine, Rcpp::List job) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    base::Bytes context, elements;
+    serialize_guarded(job["context"], context);
+    const SEXP x = job["x"];
+    if (TYPEOF(x) == VECSXP)
+      elements = serialize_each(x);
+    else
+      serialize_guarded(x, elements);
+    const shm::JobDataParts parts = parts_of(job, context, elements);
+    const uint64_t units = parts.bounds.empty() ? parts.count : parts.bounds.size() - 1;
+    shm::TaskTable table =
+        shm::TaskTable::create(parts.count, units, target.workers(), Rcpp::as<bool>(job["keep_going"]));
+    return Rf_ScalarReal(
+        static_cast<double>(target.submit_map(std::move(table), shm::write_job_data(parts), parts.order)));
+  });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    const auto deadline = base::Deadline::in_seconds(Rf_asReal(timeout));
+    for (;;) {
+      relay_immediates(target, job_id(id), relay);
+      if (target.answered(job_id(id), 0)) return Rf_ScalarLogical(1);
+      if (deadline.passed()) return Rf_ScalarLogical(0);
+      if (rbridge::wait_a_step(target.ready_fd(), deadline)) target.drain_ready();
+    }
+  });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_collect(SEXP engine, SEXP id, SEXP relay) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    const wire::Answer answer = await(target, job_id(id), 0, relay);
+    target.forget(job_id(id));
+    const Rcpp::Shield<SEXP> content(content_of(answer));
+    return describe_answer(answer, 0, content);
+  });
+}
+
+// Puts values into `results` from position `from` (counted from 1) of `order` (NULL: element order) on, until one that R
+// must look at; that one is returned (its value is in `results` too), or NULL at the end.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP from, SEXP order, SEXP relay) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    for (auto position = static_cast<R_xlen_t>(Rf_asReal(from)) - 1; position < Rf_xlength(results); ++position) {
+      const R_xlen_t i = order == R_NilValue ? position : INTEGER_ELT(order, position) - 1;
+      const wire::Answer answer = await(target, job_id(id), static_cast<uint64_t>(i), relay);
+      const Rcpp::Shield<SEXP> content(content_of(answer));
+      if (answer.kind == wire::AnswerKind::kValue) {
+        SET_VECTOR_ELT(results, i, content);
+        continue;
+      }
+      if (answer.kind == wire::AnswerKind::kRecord) SET_VECTOR_ELT(results, i, VECTOR_ELT(content, 0));
+      return describe_answer(answer, position, content);
+    }
+    return R_NilValue;
+  });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_cancel(SEXP engine, SEXP id, SEXP interrupt, SEXP forget) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    target.cancel(job_id(id), 0, Rf_asLogical(interrupt) == 1);
+    if (Rf_asLogical(forget) == 1) target.forget(job_id(id));
+    return R_NilValue;
+  });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_free_workers(SEXP engine) {
+  return rbridge::door([&]() -> SEXP { return Rf_ScalarInteger(static_cast<int>(get_engine(engine).free_workers())); });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_workers(SEXP engine) {
+  return rbridge::door([&]() -> SEXP {
+    std::vector<int> id, pid;
+    std::vector<std::string> state;
+    std::vector<double> answers;
+    for (const auto& info : get_engine(engine).worker_infos()) {
+      id.push_back(static_cast<int>(info.id));
+      pid.push_back(info.pid);
+      state.emplace_back(info.state);
+      answers.push_back(static_cast<double>(info.answers));
+    }
+    return Rcpp::DataFrame::create(Rcpp::Named("id") = id, Rcpp::Named("pid") = pid, Rcpp::Named("state") = state,
+                                   Rcpp::Named("answers") = answers);
+  });
+}
+
+// TRUE in a process that was forked from the one which started the engine.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_dead(SEXP engine) {
+  return rbridge::door([&]() -> SEXP { return Rf_ScalarLogical(get_engine(engine).dead() ? 1 : 0); });
+}
+
+// The bytes of R's serialize(version = 3, xdr = FALSE), made by our own writer where it can (for tests).
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_serialize(SEXP object) {
+  return rbridge::door([&]() -> SEXP {
+    base::Bytes bytes;
+    serialize_guarded(object, bytes);
+    return Rcpp::wrap(bytes);
+  });
+}

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/job.h"
+#include "engine/worker_link.h"
+#include "shm/task_table.h"
+#include "sys/fork_guard.h"
+#include "sys/poller.h"
+#include "sys/process.h"
+
+namespace avenir::engine {
+
+struct EngineOptions {
+  unsigned workers = 1;
+  // How to start R; the engine adds the descriptors and the mode ("template" or "worker") as the last argument.
+  sys::SpawnSpec r;
+  std::string temp_folder;  // removed by whoever of us ends last
+  double start_timeout = 60;   // seconds until the first word of a template or a worker
+  double interrupt_grace = 2;  // seconds from an interrupt to the kill
+};
+
+struct WorkerInfo {
+  uint32_t id;
+  pid_t pid;
+  const char* state;
+  uint64_t answers;
+};
+
+// Queues jobs, feeds workers, receives answers, replaces workers that die.
+//
+// Threads: the R thread calls the public functions; one I/O thread of ours waits for descriptors. All state is under one
+// mutex that is never held while anything blocks or R code runs. The I/O thread makes no system call while nothing
+// happens, and blocks all signals.
+//
+// A job is known by its id until forget(); answers to forgotten jobs are dropped. Every element gets exactly one answer,
+// be it a value, a record, or the engine's own word that its worker was lost.
+//
+// After a fork made by anybody the child's copy is dead: its descriptors are closed, every call throws (kUnsupported).
+class Engine : private sys::ForkAware {
+ public:
+  // Starts the template process and asks it for the workers; waits for nothing. Throws when R cannot be started at all.
+  explicit Engine(EngineOptions options);
+  // Ends the workers and waits until they are gone (killed after half a second).
+  ~Engine();
+
+  uint64_t submit_task(base::SharedBytes payload);
+  uint64_t submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of);
+
+  // The answer when it is there. Else the R thread is taken to wait for it: ready_fd() becomes readable when there is
+  // something to take, here or among the job's immediate conditions.
+  std::optional<wire::Answer> take(uint64_t job, uint64_t element);
+  std::optional<base::SharedBytes> take_immediate(uint64_t job);
+  bool answered(uint64_t job, uint64_t element);
+  int ready_fd() const { return ready_.fd(); }
+  void drain_ready() { ready_.drain(); }
+
+  // Positions of a map from `from` on that have not been started never will be (0: all; also for a future). With
+  // `interrupt`, those that run are interrupted, and their workers killed when they do not end within the grace.
+  void cancel(uint64_t job, uint64_t from, bool interrupt);
+  void forget(uint64_t job);
+
+  unsigned workers() const { return options_.workers; }
+  unsigned free_workers();
+  std::vector<WorkerInfo> worker_infos();
+  bool dead() const { return dead_; }
+
+ private:
+  struct Template;
+
+  void run();
+  void handle_event(const sys::Poller::Event& event);
+  void handle_deadlines();
+  base::Deadline next_deadline();
+
+  void start_template();
+  void template_failed(const std::string& reason);
+  void receive_from_template();
+  void handle_template_frame(wire::Frame& frame);
+  void flush_template();
+  void reap_template();
+
+  void add_worker();
+  void start_worker_directly(WorkerLink& worker, std::vector<wire::SharedFd> fds);
+  void add_missing_workers();
+  void drop_worker(uint32_t id);
+  void worker_start_failed(const std::string& reason);
+  void adopt_process(WorkerLink& worker, pid_t pid, sys::OwnFd pidfd);
+  sys::IoStatus drain_worker(WorkerLink& worker);
+  void receive_from_worker(WorkerLink& worker);
+  void handle_worker_frame(WorkerLink& worker, wire::Frame& frame);
+  void count_answer(WorkerLink& worker);
+  void worker_died(WorkerLink& worker, const std::string& start_failure);
+  std::string describe_start_failure(const WorkerLink& worker, const std::string& reason) const;
+  void reap_own_child(WorkerLink& worker);
+  void bury_worker(WorkerLink& worker);
+  void flush_worker(WorkerLink& worker);
+  void interrupt_worker(WorkerLink& worker, uint64_t from);
+  bool runs_uncancelled(const WorkerLink& worker);
+
+  void dispatch();
+  bool feed(WorkerLink& worker);
+  void give_task(WorkerLink& worker, Job& job);
+  void give_map(WorkerLink& worker, Job& job);
+  void enqueue(Job& job, bool in_front);
+  void leave_map(Job& job);
+  void lose_task(const WorkerLink& worker, Job& job);
+  void lose_elements(const WorkerLink& worker, Job& job);
+  void fail_queue(const std::string& reason);
+  base::SharedBytes lost_message(const WorkerLink& worker, uint64_t element) const;
+
+  Job* find(uint64_t id);
+  Job& checked(uint64_t id);
+  void check_alive() const;
+  void notify();
+
+  void before_fork() override { mutex_.lock(); }
+  void after_fork_in_parent() override { mutex_.unlock(); }
+  void after_fork_in_child() override;
+
+  const EngineOptions options_;
+  std::mutex mutex_;
+  sys::Poller poller_;
+  sys::WakeUp wake_, ready_;
+  std::map<uint64_t, Job> jobs_;
+  std::deque<uint64_t> queue_;
+  std::map<uint32_t, std::unique_ptr<WorkerLink>> workers_;
+  std::unique_ptr<Template> template_;
+  bool start_directly_ = false;  // no template: it could not fork, or never said hello
+  unsigned start_failures_ = 0;  // in a row
+  uint64_t next_job_ = 1;
+  uint32_t next_worker_ = 1;
+  uint64_t awaited_job_ = 0, awaited_element_ = 0;
+  bool stopping_ = false;
+  bool dead_ = false;
+  std::thread thread_;
+};
+
+}  // namespace avenir::engine

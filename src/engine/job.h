@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "shm/task_table.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+
+namespace avenir::engine {
+
+// One answer's place: filled once, emptied when the session takes it.
+struct AnswerPlace {
+  enum class State : uint8_t { kOpen, kFilled, kTaken };
+  State state = State::kOpen;
+  wire::AnswerKind kind = wire::AnswerKind::kValue;
+  base::SharedBytes bytes;
+};
+
+// A future (one answer) or a map (one answer an element), from submission until the session forgets it.
+struct Job {
+  uint64_t id = 0;
+
+  // A future:
+  base::SharedBytes payload;     // empty when the bytes are in a memory file
+  wire::SharedFd payload_file;   // with `payload` holding its length then
+
+  // A map:
+  std::optional<shm::TaskTable> table;
+  wire::SharedFd table_file, data_file;
+  std::vector<uint64_t> element_of;  // by position; empty: the same number
+  std::deque<uint64_t> leftover;     // positions whose worker died before it began with them
+  unsigned joined = 0;               // workers that are in it
+  bool queued = false;
+
+  std::vector<AnswerPlace> answers;
+  unsigned unstarted_losses = 0;  // workers that died before they began with anything of it, in a row
+  uint64_t answered = 0;
+  std::deque<base::SharedBytes> immediate;  // conditions to be relayed at once
+
+  bool is_map() const { return table.has_value(); }
+  bool has_work() const { return !leftover.empty() || (is_map() && table->units_left() > 0); }
+  uint64_t element_at(uint64_t position) const {
+    return element_of.empty() ? position : element_of[position];
+  }
+
+  // Exactly one answer is counted an element: a second one, or one out of range, is dropped.
+  bool fill(uint64_t element, wire::AnswerKind kind, base::SharedBytes bytes) {
+    if (element >= answers.size() || answers[element].state != AnswerPlace::State::kOpen) return false;
+    answers[element] = {AnswerPlace::State::kFilled, kind, std::move(bytes)};
+    unstarted_losses = 0;
+    ++answered;
+    return true;
+  }
+  bool open(uint64_t element) const { return answers[element].state == AnswerPlace::State::kOpen; }
+
+  // The place of an element that the session asks for.
+  AnswerPlace& place(uint64_t element) {
+    if (element >= answers.size())
+      throw base::Error(base::ErrorKind::kInvalid, "job " + std::to_string(id) + " has no element " +
+                                                       std::to_string(element) + " (counted from 0)");
+    return answers[element];
+  }
+};
+
+}  // namespace avenir::engine

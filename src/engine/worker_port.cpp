@@ -1,0 +1,195 @@
+#include "engine/worker_port.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+
+#include "base/error.h"
+#include "shm/region.h"
+#include "sys/poller.h"
+#include "sys/signals.h"
+
+namespace avenir::engine {
+
+namespace {
+
+constexpr size_t kBatchBytes = 64 * 1024;
+constexpr auto kBatchTime = std::chrono::microseconds(500);
+constexpr double kLateSeconds = 2e-3;
+
+}  // namespace
+
+WorkerPort::WorkerPort(WorkerFds fds, std::string temp_folder)
+    : fds_(std::move(fds)),
+      slot_(shm::SharedSlot::attach(std::move(fds_.slot))),
+      temp_folder_(std::move(temp_folder)),
+      main_thread_(::pthread_self()) {}
+
+void WorkerPort::start_watcher() {
+  const sys::SignalsBlocked blocked;
+  watcher_ = std::thread([this] { watch(); });
+}
+
+void WorkerPort::say_hello() {
+  wire::HelloMessage hello;
+  hello.pid = ::getpid();
+  hello.temp_folder = temp_folder_;
+  send(wire::FrameType::kHello, 0, wire::to_shared(hello.encode()));
+}
+
+bool WorkerPort::receive(wire::Frame& frame) {
+  if (received_.empty() && reader_.receive(fds_.data.get(), true, received_) == sys::IoStatus::kClosed) return false;
+  frame = std::move(received_.front());
+  received_.erase(received_.begin());
+  return true;
+}
+
+bool WorkerPort::enter(uint64_t job, uint64_t position) {
+  std::lock_guard<std::mutex> lock(gate_mutex_);
+  if (job == interrupted_job_ && position >= interrupted_from_) return false;
+  job_ = job;
+  position_ = position;
+  evaluating_ = true;
+  slot_->position.store(position, std::memory_order_relaxed);
+  slot_->job.store(job, std::memory_order_release);
+  return true;
+}
+
+bool WorkerPort::leave() {
+  bool interrupted;
+  {
+    std::lock_guard<std::mutex> lock(gate_mutex_);
+    evaluating_ = false;
+    interrupted = std::exchange(interrupted_, false);
+  }
+  if (interrupted) sys::drain_signal(SIGINT);
+  return interrupted;
+}
+
+void WorkerPort::answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size) {
+  const wire::AnswerHead head{element, kind, 0, size};
+  std::lock_guard<std::mutex> lock(send_mutex_);
+  if (batch_job_ != job) flush_answers();
+  batch_job_ = job;
+  if (size >= shm::kLargePayload) {
+    flush_answers();
+    auto file = std::make_shared<sys::OwnFd>(shm::publish(data, size, "avenir-answer"));
+    return send(wire::FrameType::kBigAnswer, job, base::SharedBytes::copy(&head, sizeof head), {std::move(file)});
+  }
+  const bool first = batch_.empty();
+  const auto* head_bytes = reinterpret_cast<const uint8_t*>(&head);
+  batch_.insert(batch_.end(), head_bytes, head_bytes + sizeof head);
+  batch_.insert(batch_.end(), data, data + size);
+  if (batch_.size() >= kBatchBytes || base::Deadline::Clock::now() - last_flush_ >= kBatchTime)
+    flush_answers();
+  else if (first)
+    batch_begun_.wake();
+}
+
+// send_mutex_ held.
+void WorkerPort::flush_answers() {
+  last_flush_ = base::Deadline::Clock::now();
+  if (batch_.empty()) return;
+  send(wire::FrameType::kAnswer, batch_job_, wire::to_shared(batch_));
+  batch_.clear();
+}
+
+// Watcher thread.
+void WorkerPort::flush_late_answers() {
+  std::lock_guard<std::mutex> lock(send_mutex_);
+  if (base::Deadline::Clock::now() - last_flush_ >= kBatchTime) flush_answers();
+}
+
+void WorkerPort::send_immediate(uint64_t job, const uint8_t* data, size_t size) {
+  std::lock_guard<std::mutex> lock(send_mutex_);
+  flush_answers();
+  send(wire::FrameType::kImmediate, job, base::SharedBytes::copy(data, size));
+}
+
+void WorkerPort::flush() {
+  std::lock_guard<std::mutex> lock(send_mutex_);
+  flush_answers();
+}
+
+void WorkerPort::say_idle(uint64_t job) {
+  std::lock_guard<std::mutex> lock(send_mutex_);
+  flush_answers();
+  slot_->job.store(0, std::memory_order_release);
+  send(wire::FrameType::kIdle, job, {});
+}
+
+// send_mutex_ held, or before the watcher runs.
+void WorkerPort::send(wire::FrameType type, uint64_t id, base::SharedBytes body, std::vector<wire::SharedFd> fds) {
+  writer_.push(type, id, std::move(body), std::move(fds));
+  if (writer_.flush(fds_.data.get(), true) == sys::IoStatus::kClosed) leave_process(0);
+}
+
+void WorkerPort::leave_process(int code) {
+  std::error_code ignored;
+  if (!temp_folder_.empty()) std::filesystem::remove_all(temp_folder_, ignored);
+  // Whole groups: what the worker's code has started ends with it. After an error the template does that.
+  if (code == 0 && ::getpgrp() == ::getpid()) ::kill(0, SIGKILL);
+  ::_exit(code);
+}
+
+void WorkerPort::watch() {
+  constexpr uint64_t kControl = 1, kSession = 2, kBatch = 3;
+  sys::Poller poller;
+  poller.add(fds_.control.get(), kControl);
+  poller.add(batch_begun_.fd(), kBatch);
+  if (fds_.session.valid()) poller.add(fds_.session.get(), kSession);
+  wire::FrameReader reader;
+  auto deadline = base::Deadline::never();
+  for (;;) {
+    const auto events = poller.wait(deadline);
+    if (deadline.passed()) flush_late_answers();
+    deadline = base::Deadline::never();
+    std::vector<wire::Frame> frames;
+    bool gone = false;
+    for (const auto& event : events) {
+      if (event.token == kSession) gone = true;
+      if (event.token == kControl)
+        gone = reader.receive(fds_.control.get(), false, frames) == sys::IoStatus::kClosed || gone;
+      if (event.token == kBatch) deadline = base::Deadline::in_seconds(kLateSeconds);
+      if (event.token == kBatch) batch_begun_.drain();
+    }
+    if (gone) leave_process(0);
+    take_interrupts(frames);
+  }
+}
+
+void WorkerPort::take_interrupts(std::vector<wire::Frame>& frames) {
+  for (const wire::Frame& frame : frames) {
+    if (frame.header.type != wire::FrameType::kInterrupt) continue;
+    const auto from = base::ByteReader(frame.body).get<uint64_t>();
+    std::lock_guard<std::mutex> lock(gate_mutex_);
+    const bool again = interrupted_job_ == frame.header.id;
+    interrupted_from_ = again ? std::min(interrupted_from_, from) : from;
+    interrupted_job_ = frame.header.id;
+    if (!evaluating_ || job_ != frame.header.id || position_ < from) continue;
+    interrupted_ = true;
+    ::pthread_kill(main_thread_, SIGINT);
+  }
+}
+
+void WorkerPort::before_fork() {
+  send_mutex_.lock();
+  gate_mutex_.lock();
+}
+
+void WorkerPort::after_fork_in_parent() {
+  gate_mutex_.unlock();
+  send_mutex_.unlock();
+}
+
+void WorkerPort::after_fork_in_child() {
+  fds_ = WorkerFds();
+  batch_begun_.close();
+  after_fork_in_parent();
+}
+
+}  // namespace avenir::engine

@@ -1,0 +1,178 @@
+#include "rbridge/serialize.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <string>
+
+namespace avenir::rbridge {
+
+namespace {
+
+constexpr int kSerializeVersion = 3;
+constexpr int kNilItem = 254;
+constexpr int kCharEncodingShift = 12;
+constexpr int kLatin1 = 1 << 2, kUtf8 = 1 << 3, kBytes = 1 << 1, kAscii = 1 << 6;
+
+// Grows without throwing through R's frames: running out becomes an R error.
+void append(base::Bytes& out, const void* data, size_t size) {
+  bool failed = false;
+  try {
+    const auto* begin = static_cast<const uint8_t*>(data);
+    out.insert(out.end(), begin, begin + size);
+  } catch (const std::bad_alloc&) {
+    failed = true;
+  }
+  if (failed) Rf_error("out of memory while serializing: %.0f bytes so far", static_cast<double>(out.size()));
+}
+
+void put_int(base::Bytes& out, int value) { append(out, &value, sizeof value); }
+
+// The head that R writes depends on the session only (its version and native encoding): R itself writes it once.
+const base::Bytes& stream_head();
+
+// ---- the fast writer
+
+bool plain_type(int type) {
+  switch (type) {
+    case NILSXP:
+    case LGLSXP:
+    case INTSXP:
+    case REALSXP:
+    case CPLXSXP:
+    case STRSXP:
+    case RAWSXP:
+    case VECSXP:
+      return true;
+    default:
+      return false;
+  }
+}
+
+constexpr int kDeepest = 8;
+constexpr R_xlen_t kLongestList = 64;
+
+// ALTREP vectors have records of their own, objects and attributes need R's reference table; deep and long lists are left
+// to R too, so that the check stays cheap.
+bool is_plain(SEXP object, int depth) {
+  if (!plain_type(TYPEOF(object)) || ALTREP(object) || ATTRIB(object) != R_NilValue || Rf_isObject(object))
+    return false;
+  if (object == R_NilValue || TYPEOF(object) != VECSXP) return object == R_NilValue || !IS_LONG_VEC(object);
+  if (depth == 0 || XLENGTH(object) > kLongestList) return false;
+  for (R_xlen_t i = 0; i < XLENGTH(object); ++i)
+    if (!is_plain(VECTOR_ELT(object, i), depth - 1)) return false;
+  return true;
+}
+
+int encoding_levels(SEXP text) {
+  const char* bytes = CHAR(text);
+  if (std::all_of(bytes, bytes + LENGTH(text), [](char c) { return static_cast<unsigned char>(c) < 128; }))
+    return kAscii;
+  switch (Rf_getCharCE(text)) {
+    case CE_UTF8:
+      return kUtf8;
+    case CE_LATIN1:
+      return kLatin1;
+    case CE_BYTES:
+      return kBytes;
+    default:
+      return 0;
+  }
+}
+
+void put_strings(SEXP object, base::Bytes& out) {
+  for (R_xlen_t i = 0; i < XLENGTH(object); ++i) {
+    const SEXP text = STRING_ELT(object, i);
+    const bool missing = text == NA_STRING;
+    put_int(out, CHARSXP | ((missing ? 0 : encoding_levels(text)) << kCharEncodingShift));
+    put_int(out, missing ? -1 : LENGTH(text));
+    if (!missing) append(out, CHAR(text), static_cast<size_t>(LENGTH(text)));
+  }
+}
+
+void put_plain(SEXP object, base::Bytes& out) {
+  if (object == R_NilValue) return put_int(out, kNilItem);
+  put_int(out, TYPEOF(object));
+  put_int(out, LENGTH(object));
+  const auto length = static_cast<size_t>(XLENGTH(object));
+  switch (TYPEOF(object)) {
+    case LGLSXP:
+      return append(out, LOGICAL(object), length * sizeof(int));
+    case INTSXP:
+      return append(out, INTEGER(object), length * sizeof(int));
+    case REALSXP:
+      return append(out, REAL(object), length * sizeof(double));
+    case CPLXSXP:
+      return append(out, COMPLEX(object), length * sizeof(Rcomplex));
+    case RAWSXP:
+      return append(out, RAW(object), length);
+    case STRSXP:
+      return put_strings(object, out);
+    default:
+      for (size_t i = 0; i < length; ++i) put_plain(VECTOR_ELT(object, static_cast<R_xlen_t>(i)), out);
+  }
+}
+
+// ---- R's writer and reader
+
+void out_char(R_outpstream_t stream, int byte) {
+  const auto value = static_cast<char>(byte);
+  append(*static_cast<base::Bytes*>(stream->data), &value, 1);
+}
+
+void out_bytes(R_outpstream_t stream, void* data, int size) {
+  append(*static_cast<base::Bytes*>(stream->data), data, static_cast<size_t>(size));
+}
+
+void write_by_r(SEXP object, base::Bytes& out) {
+  R_outpstream_st stream;
+  R_InitOutPStream(&stream, &out, R_pstream_binary_format, kSerializeVersion, out_char, out_bytes, nullptr, R_NilValue);
+  R_Serialize(object, &stream);
+}
+
+const base::Bytes& stream_head() {
+  static base::Bytes head;
+  if (head.empty()) {
+    base::Bytes whole;  // ends with the item NULL
+    write_by_r(R_NilValue, whole);
+    head.assign(whole.begin(), whole.end() - static_cast<long>(sizeof(int)));
+  }
+  return head;
+}
+
+struct Input {
+  const uint8_t* at;
+  size_t left;
+};
+
+void in_bytes(R_inpstream_t stream, void* target, int size) {
+  auto* input = static_cast<Input*>(stream->data);
+  if (static_cast<size_t>(size) > input->left) Rf_error("a serialized object ends early");
+  std::memcpy(target, input->at, static_cast<size_t>(size));
+  input->at += size;
+  input->left -= static_cast<size_t>(size);
+}
+
+int in_char(R_inpstream_t stream) {
+  uint8_t byte;
+  in_bytes(stream, &byte, 1);
+  return byte;
+}
+
+}  // namespace
+
+void serialize_into(SEXP object, base::Bytes& out) {
+  if (!is_plain(object, kDeepest)) return write_by_r(object, out);
+  const base::Bytes& head = stream_head();
+  append(out, head.data(), head.size());
+  put_plain(object, out);
+}
+
+SEXP unserialize(const uint8_t* data, size_t size) {
+  Input input{data, size};
+  R_inpstream_st stream;
+  R_InitInPStream(&stream, &input, R_pstream_any_format, in_char, in_bytes, nullptr, R_NilValue);
+  return R_Unserialize(&stream);
+}
+
+}  // namespace avenir::rbridge

@@ -1,0 +1,73 @@
+#pragma once
+
+// The data of one map, written once by the session, sealed, read by every worker that joins.
+//
+//   DataHeader, then the parts it names, each at a multiple of 8 bytes:
+//   context   the serialized context (function, arguments, globals, packages, ...; see R/backend-multisession.R)
+//   elements  kWhole: one serialized vector; kEach: positions + 1 offsets (u64, relative to the end of the offsets), then
+//             one serialized value an element, in element order
+//   order     empty, or one u64 element number a position
+//   bounds    empty, or units + 1 u64: unit u covers positions [bounds[u], bounds[u + 1])
+//   stream    empty, or seven i32: the state from which each element's stream is jumped to
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+#include "sys/fd.h"
+
+namespace avenir::shm {
+
+enum class ElementMode : uint32_t { kWhole = 0, kEach = 1 };
+
+struct DataPart {
+  uint64_t offset, length;
+};
+
+struct DataHeader {
+  uint64_t magic;
+  uint64_t elements_count;
+  ElementMode mode;
+  uint32_t reserved;
+  DataPart context, elements, order, bounds, stream;
+};
+static_assert(sizeof(DataHeader) == 24 + 5 * 16);
+
+struct JobDataParts {
+  uint64_t count = 0;
+  ElementMode mode = ElementMode::kWhole;
+  const base::Bytes* context = nullptr;
+  const base::Bytes* elements = nullptr;
+  std::vector<uint64_t> order, bounds;
+  std::vector<int32_t> stream;
+};
+
+sys::OwnFd write_job_data(const JobDataParts& parts);
+
+class JobData {
+ public:
+  // Data that came from another process: every part is checked to lie inside.
+  static JobData attach(const sys::OwnFd& fd);
+
+  uint64_t count() const { return header_.elements_count; }
+  ElementMode mode() const { return header_.mode; }
+  base::SharedBytes context() const { return part(header_.context); }
+  base::SharedBytes whole() const { return part(header_.elements); }
+  base::SharedBytes element(uint64_t index) const;
+  uint64_t element_at(uint64_t position) const;
+  bool explicit_units() const { return header_.bounds.length > 0; }
+  // The positions of a unit.
+  std::pair<uint64_t, uint64_t> unit(uint64_t index) const;
+  std::optional<std::array<int32_t, 7>> stream() const;
+
+ private:
+  explicit JobData(base::SharedBytes bytes);
+  base::SharedBytes part(const DataPart& part) const { return bytes_.slice(part.offset, part.length); }
+  uint64_t number(const DataPart& part, uint64_t index) const;
+
+  base::SharedBytes bytes_;
+  DataHeader header_;
+};
+
+}  // namespace avenir::shm

@@ -1,0 +1,124 @@
+#include "sys/memory_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+
+namespace avenir::sys {
+
+#ifdef AVENIR_PORTABLE
+
+OwnFd make_memory_file(const std::string&) {
+  // O_EXCL and mode 0600 keep others out during the instant in which the name exists.
+  static unsigned counter = 0;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const std::string name = "/avenir-" + std::to_string(::getpid()) + "-" + std::to_string(++counter);
+    OwnFd fd(::shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
+    if (fd.valid()) {
+      ::shm_unlink(name.c_str());
+      ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
+      return fd;
+    }
+    if (errno != EEXIST) break;
+  }
+  base::raise_system_error("making a file in memory");
+}
+
+void seal_against_writes(int) {}
+
+#else
+
+OwnFd make_memory_file(const std::string& label) {
+  OwnFd fd(::memfd_create(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd.valid()) base::raise_system_error("making a file in memory");
+  return fd;
+}
+
+void seal_against_writes(int fd) {
+  if (::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+    base::raise_system_error("sealing a file in memory");
+}
+
+#endif
+
+void resize_file(int fd, uint64_t size) {
+  while (::ftruncate(fd, static_cast<off_t>(size)) < 0)
+    if (errno != EINTR) base::raise_system_error("sizing a file in memory to " + std::to_string(size) + " bytes");
+}
+
+uint64_t file_size(int fd) {
+  struct stat info;
+  if (::fstat(fd, &info) < 0) base::raise_system_error("reading the size of a file in memory");
+  return static_cast<uint64_t>(info.st_size);
+}
+
+#ifdef AVENIR_PORTABLE
+
+void write_at(int fd, const void* data, size_t size, uint64_t offset) {
+  // pwrite() fails on POSIX shared memory of some systems, a mapping never does.
+  if (size == 0) return;
+  if (file_size(fd) < offset + size) resize_file(fd, offset + size);
+  Mapping mapping(fd, offset + size, MapMode::kShared);
+  std::copy_n(static_cast<const uint8_t*>(data), size, mapping.data() + offset);
+}
+
+#else
+
+void write_at(int fd, const void* data, size_t size, uint64_t offset) {
+  const auto* at = static_cast<const uint8_t*>(data);
+  while (size > 0) {
+    const ssize_t written = ::pwrite(fd, at, std::min<size_t>(size, 1u << 30), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0)
+      base::raise_system_error("writing " + std::to_string(size) + " bytes to a file in memory");
+    at += written;
+    offset += static_cast<uint64_t>(written);
+    size -= static_cast<size_t>(written);
+  }
+}
+
+#endif
+
+std::string read_tail(int fd, size_t limit) {
+  const uint64_t size = file_size(fd);
+  const size_t length = std::min<uint64_t>(size, limit);
+  std::string text(length, '\0');
+  const ssize_t got = ::pread(fd, text.data(), length, static_cast<off_t>(size - length));
+  text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  return text;
+}
+
+Mapping::Mapping(int fd, size_t size, MapMode mode) : size_(size) {
+  if (size == 0) return;
+  const int protection = mode == MapMode::kReadOnly ? PROT_READ : PROT_READ | PROT_WRITE;
+  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) base::raise_system_error("mapping " + std::to_string(size) + " bytes");
+  data_ = static_cast<uint8_t*>(data);
+}
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  if (this != &other) {
+    reset();
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+void Mapping::reset() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+  data_ = nullptr;
+  size_ = 0;
+}
+
+}  // namespace avenir::sys

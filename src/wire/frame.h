@@ -1,0 +1,102 @@
+#pragma once
+
+// Frames: what travels between the session, a template process and a worker, on stream sockets.
+//
+//   FrameHeader (24 bytes, native byte order: both ends are on one machine), then `length` bytes of body.
+//
+// `fd_count` descriptors travel beside the first byte of the frame. Frames of one direction keep their order. `id` is
+// chosen by the session and never used again while it lives:
+//   a job's id      kTask kMap kAnswer kBigAnswer kImmediate kIdle kInterrupt
+//   a worker's id   kFork kForked kForkFailed kExited
+// Bodies are described in wire/message.h. A header that breaks a rule ends the connection: its sender is treated as dead.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "sys/fd.h"
+#include "sys/socket_pair.h"
+
+namespace avenir::wire {
+
+enum class FrameType : uint32_t {
+  kHello = 1,   // worker or template -> session, first frame
+  kTask,        // session -> worker: evaluate one future
+  kMap,         // session -> worker: join a map and claim elements from its table
+  kAnswer,      // worker -> session: a batch of answers
+  kBigAnswer,   // worker -> session: one answer, its bytes in a memory file
+  kImmediate,   // worker -> session: a condition to be relayed at once
+  kIdle,        // worker -> session: done with this job, ready for the next
+  kFork,        // session -> template: fork a worker on these descriptors
+  kForked,      // template -> session: it lives
+  kForkFailed,  // template -> session: it could not be made
+  kExited,      // template -> session: how a worker ended
+  kInterrupt,   // session -> worker's watcher thread
+  kLast = kInterrupt,
+};
+
+struct FrameHeader {
+  FrameType type;
+  uint32_t fd_count;
+  uint64_t id;
+  uint64_t length;
+};
+static_assert(sizeof(FrameHeader) == 24);
+
+// What is larger travels as a memory file. A header that announces more is broken.
+constexpr uint64_t kLongestBody = uint64_t{1} << 32;
+
+struct Frame {
+  FrameHeader header;
+  base::SharedBytes body;
+  std::vector<sys::OwnFd> fds;
+};
+
+// Takes frames apart as they arrive. Throws on a broken header, or when there is no memory for a body; what came before
+// it has been delivered.
+class FrameReader {
+ public:
+  explicit FrameReader(uint64_t longest_body = kLongestBody) : longest_body_(longest_body) {}
+
+  // Appends the frames that are complete. Non-blocking: takes what is there, a few megabytes at most (returns kDone then,
+  // and the poller reports the rest). Blocking: returns after at least one whole frame. kClosed: the other side is gone.
+  sys::IoStatus receive(int fd, bool block, std::vector<Frame>& frames);
+
+ private:
+  void parse(const uint8_t* data, size_t size, std::vector<Frame>& frames);
+  void finish_frame(std::vector<Frame>& frames);
+  void start_body();
+
+  uint64_t longest_body_;
+  std::vector<uint8_t> staging_;
+  uint8_t header_bytes_[sizeof(FrameHeader)];
+  size_t header_have_ = 0;
+  FrameHeader header_;
+  base::SharedBytes body_;
+  size_t body_have_ = 0;
+  bool in_body_ = false;
+  std::deque<sys::OwnFd> fds_;
+};
+
+using SharedFd = std::shared_ptr<sys::OwnFd>;
+
+// Sends frames in order, as far as the socket takes them; keeps the rest.
+class FrameWriter {
+ public:
+  void push(FrameType type, uint64_t id, base::SharedBytes body, std::vector<SharedFd> fds = {});
+  sys::IoStatus flush(int fd, bool block);
+  bool empty() const { return pending_.empty(); }
+
+ private:
+  struct Pending {
+    base::SharedBytes head;  // header, and the body too when it is small
+    base::SharedBytes body;
+    std::vector<SharedFd> fds;
+    size_t sent = 0;
+  };
+  std::deque<Pending> pending_;
+};
+
+}  // namespace avenir::wire

@@ -1,0 +1,76 @@
+#include "wire/message.h"
+
+namespace avenir::wire {
+
+base::SharedBytes to_shared(const base::Bytes& bytes) {
+  return base::SharedBytes::copy(bytes.data(), bytes.size());
+}
+
+base::Bytes HelloMessage::encode() const {
+  base::ByteWriter out;
+  out.put(protocol);
+  out.put(pid);
+  out.put_string(temp_folder);
+  return out.take();
+}
+
+HelloMessage HelloMessage::decode(const base::SharedBytes& body) {
+  base::ByteReader in(body);
+  HelloMessage hello;
+  hello.protocol = in.get<uint32_t>();
+  hello.pid = in.get<int32_t>();
+  hello.temp_folder = in.get_string();
+  return hello;
+}
+
+namespace {
+
+AnswerHead checked(AnswerHead head) {
+  if (head.kind != AnswerKind::kValue && head.kind != AnswerKind::kRecord)
+    throw base::Error(base::ErrorKind::kDisconnected, "an answer of a kind that no worker may send");
+  return head;
+}
+
+}  // namespace
+
+std::vector<Answer> decode_answers(const base::SharedBytes& body) {
+  std::vector<Answer> answers;
+  base::ByteReader in(body);
+  while (in.left() > 0) {
+    const auto head = checked(in.get<AnswerHead>());
+    const uint8_t* const at = in.take(head.length);
+    answers.push_back({head.element, head.kind, body.slice(static_cast<size_t>(at - body.data()), head.length)});
+  }
+  return answers;
+}
+
+AnswerHead decode_answer_head(const base::SharedBytes& body) {
+  return checked(base::ByteReader(body).get<AnswerHead>());
+}
+
+base::Bytes LostMessage::encode() const {
+  base::ByteWriter out;
+  out.put(worker);
+  out.put(pid);
+  out.put(signal);
+  out.put(exit_code);
+  out.put(status_known);
+  out.put(element);
+  out.put_string(log);
+  return out.take();
+}
+
+LostMessage LostMessage::decode(const base::SharedBytes& body) {
+  base::ByteReader in(body);
+  LostMessage lost;
+  lost.worker = in.get<uint32_t>();
+  lost.pid = in.get<int32_t>();
+  lost.signal = in.get<int32_t>();
+  lost.exit_code = in.get<int32_t>();
+  lost.status_known = in.get<uint32_t>();
+  lost.element = in.get<uint64_t>();
+  lost.log = in.get_string();
+  return lost;
+}
+
+}  // namespace avenir::wire

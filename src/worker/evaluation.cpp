@@ -1,0 +1,216 @@
+#include "worker/evaluation.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "rbridge/serialize.h"
+#include "rbridge/unwind.h"
+#include "sys/memory_file.h"
+
+namespace avenir::worker {
+
+namespace {
+
+enum Held { kValue, kError, kConditions, kClasses, kExcluded, kImmediate, kHeldCount };
+
+SEXP element(SEXP list, const char* name) {
+  const SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+  for (R_xlen_t i = 0; i < Rf_xlength(names); ++i)
+    if (std::string(CHAR(STRING_ELT(names, i))) == name) return VECTOR_ELT(list, i);
+  return R_NilValue;
+}
+
+bool inherits_any(SEXP object, SEXP classes) {
+  for (R_xlen_t i = 0; i < Rf_xlength(classes); ++i)
+    if (Rf_inherits(object, CHAR(STRING_ELT(classes, i)))) return true;
+  return false;
+}
+
+bool is_true(SEXP value) { return TYPEOF(value) == LGLSXP && XLENGTH(value) == 1 && LOGICAL(value)[0] == 1; }
+
+// With warn >= 2 R itself turns a warning into an error, unless a handler muffles it.
+bool warnings_are_errors() { return Rf_asInteger(Rf_GetOption1(Rf_install("warn"))) >= 2; }
+
+void set_names(SEXP list, std::initializer_list<const char*> names) {
+  const SEXP text = PROTECT(Rf_allocVector(STRSXP, static_cast<R_xlen_t>(names.size())));
+  R_xlen_t i = 0;
+  for (const char* name : names) SET_STRING_ELT(text, i++, Rf_mkChar(name));
+  Rf_setAttrib(list, R_NamesSymbol, text);
+  UNPROTECT(1);
+}
+
+// The list that a record holds, in order: pairs were added in front.
+SEXP conditions_in_order(SEXP pairs) {
+  const R_xlen_t count = Rf_length(pairs);
+  const SEXP list = PROTECT(Rf_allocVector(VECSXP, count));
+  for (R_xlen_t i = count - 1; i >= 0; --i, pairs = CDR(pairs)) SET_VECTOR_ELT(list, i, CAR(pairs));
+  UNPROTECT(1);
+  return list;
+}
+
+}  // namespace
+
+Evaluator::Evaluator(SEXP functions) : functions_(functions) {
+  token_ = R_MakeUnwindCont();
+  R_PreserveObject(token_);
+  held_ = Rf_allocVector(VECSXP, kHeldCount);
+  R_PreserveObject(held_);
+  const sys::OwnFd output = sys::make_memory_file("avenir-output");
+  ::fcntl(output.get(), F_SETFL, O_APPEND);
+  ::dup2(output.get(), STDOUT_FILENO);
+}
+
+void Evaluator::set_job(SEXP context) {
+  const SEXP conditions = element(context, "conditions");
+  SET_VECTOR_ELT(held_, kClasses, conditions);
+  SET_VECTOR_ELT(held_, kExcluded, Rf_getAttrib(conditions, Rf_install("exclude")));
+  SEXP immediate = Rf_getAttrib(conditions, Rf_install("immediateConditionClasses"));
+  if (immediate == R_NilValue) immediate = Rf_mkString("immediateCondition");
+  SET_VECTOR_ELT(held_, kImmediate, immediate);
+  muffle_unrecorded_ = conditions != R_NilValue;
+  capture_.output = is_true(element(context, "stdout"));
+  capture_.random_numbers = is_true(element(context, "check_rng"));
+}
+
+void Evaluator::set_immediate_sink(ImmediateSink sink, void* data) {
+  sink_ = sink;
+  sink_data_ = data;
+}
+
+SEXP Evaluator::value() const { return VECTOR_ELT(held_, kValue); }
+
+SEXP Evaluator::error() const { return VECTOR_ELT(held_, kError); }
+
+SEXP Evaluator::generator_state() const { return Rf_findVarInFrame(R_GlobalEnv, R_SeedsSymbol); }
+
+bool Evaluator::run(SEXP call, SEXP environment, Mode mode) {
+  mode_ = mode;
+  failed_ = false;
+  for (const int slot : {kValue, kError, kConditions}) SET_VECTOR_ELT(held_, slot, R_NilValue);
+  const SEXP held = held_;
+  const bool finished = rbridge::stops_jumps(
+      [call, environment, held] { SET_VECTOR_ELT(held, kValue, Rf_eval(call, environment)); }, token_);
+  mode_ = Mode::kIdle;
+  failed_ = !finished;
+  return finished;
+}
+
+bool Evaluator::prepare(SEXP call, SEXP environment) {
+  generator_before_ = nullptr;
+  return run(call, environment, Mode::kPrepare);
+}
+
+bool Evaluator::evaluate(SEXP call, SEXP environment) {
+  generator_before_ = capture_.random_numbers ? generator_state() : nullptr;
+  return run(call, environment, Mode::kEvaluate);
+}
+
+Evaluator::Action Evaluator::handle_condition(SEXP condition) {
+  if (mode_ == Mode::kIdle) return Action::kNothing;
+  if (Rf_inherits(condition, "error")) {
+    SET_VECTOR_ELT(held_, kError, condition);
+    return Action::kAbort;
+  }
+  if (mode_ == Mode::kPrepare) return Action::kNothing;
+  if (Rf_inherits(condition, "interrupt")) return Action::kNothing;
+  if (Rf_inherits(condition, "warning") && warnings_are_errors()) return Action::kNothing;
+  const bool wanted = inherits_any(condition, VECTOR_ELT(held_, kClasses)) &&
+                      !inherits_any(condition, VECTOR_ELT(held_, kExcluded));
+  if (!wanted) return muffle_unrecorded_ ? Action::kMuffle : Action::kNothing;
+  const bool immediate = inherits_any(condition, VECTOR_ELT(held_, kImmediate));
+  if (immediate) relay_now(condition);
+  const SEXP entry = PROTECT(Rf_allocVector(VECSXP, 2));
+  SET_VECTOR_ELT(entry, 0, condition);
+  SET_VECTOR_ELT(entry, 1, Rf_ScalarInteger(immediate ? 1 : 0));
+  set_names(entry, {"condition", "signaled"});
+  SET_VECTOR_ELT(held_, kConditions, Rf_cons(entry, VECTOR_ELT(held_, kConditions)));
+  UNPROTECT(1);
+  return Action::kMuffle;
+}
+
+void Evaluator::relay_now(SEXP condition) {
+  base::Bytes bytes;
+  if (sink_ != nullptr && serialize_guarded(condition, bytes)) sink_(sink_data_, bytes);
+}
+
+// What was printed since the last call, as one string; NULL when nothing was, or when it is not wanted.
+SEXP Evaluator::take_output() {
+  std::fflush(stdout);
+  struct stat info;
+  if (::fstat(STDOUT_FILENO, &info) < 0 || info.st_size == 0) return R_NilValue;
+  SEXP text = R_NilValue;
+  if (capture_.output) {
+    const std::string bytes = sys::read_tail(STDOUT_FILENO, static_cast<size_t>(info.st_size));
+    const SEXP line = PROTECT(Rf_mkCharLen(bytes.data(), static_cast<int>(bytes.size())));
+    text = Rf_ScalarString(line);
+    UNPROTECT(1);
+  }
+  sys::resize_file(STDOUT_FILENO, 0);
+  return text;
+}
+
+bool Evaluator::serialize_guarded(SEXP object, base::Bytes& bytes) {
+  base::Bytes* const target = &bytes;
+  const SEXP token = R_MakeUnwindCont();
+  PROTECT(token);
+  const bool done = rbridge::stops_jumps([object, target] { rbridge::serialize_into(object, *target); }, token);
+  UNPROTECT(1);
+  return done;
+}
+
+SEXP Evaluator::make_record(SEXP output, bool used_generator, bool value_has_visible) {
+  const SEXP record = PROTECT(Rf_allocVector(VECSXP, 6));
+  const SEXP got = VECTOR_ELT(held_, kValue);
+  const bool pair = value_has_visible && !failed_;
+  SET_VECTOR_ELT(record, 0, pair ? VECTOR_ELT(got, 0) : got);
+  SET_VECTOR_ELT(record, 1, pair ? VECTOR_ELT(got, 1) : Rf_ScalarLogical(1));
+  SET_VECTOR_ELT(record, 2, output);
+  SET_VECTOR_ELT(record, 3, conditions_in_order(VECTOR_ELT(held_, kConditions)));
+  SET_VECTOR_ELT(record, 4, VECTOR_ELT(held_, kError));
+  SET_VECTOR_ELT(record, 5, Rf_ScalarLogical(used_generator ? 1 : 0));
+  set_names(record, {"value", "visible", "stdout", "conditions", "error", "rng"});
+  UNPROTECT(1);
+  return record;
+}
+
+Outcome Evaluator::result(bool interrupted, bool value_has_visible, base::Bytes& bytes) {
+  const bool used_generator = generator_before_ != nullptr && generator_state() != generator_before_;
+  const SEXP output = PROTECT(take_output());
+  if (failed_ && VECTOR_ELT(held_, kError) == R_NilValue) {
+    // An interrupt, or a stack overflow: R left without calling the handler.
+    const SEXP call = PROTECT(Rf_lang2(Rf_install("unhandled_jump"), Rf_ScalarLogical(interrupted ? 1 : 0)));
+    const SEXP error = PROTECT(Rf_eval(call, functions_));
+    SET_VECTOR_ELT(held_, kError, error);
+    UNPROTECT(2);
+  }
+  const SEXP got = VECTOR_ELT(held_, kValue);
+  const bool visible = !value_has_visible || failed_ || is_true(VECTOR_ELT(got, 1));
+  const bool plain = !failed_ && visible && output == R_NilValue && !used_generator &&
+                     VECTOR_ELT(held_, kConditions) == R_NilValue;
+  const SEXP object =
+      PROTECT(plain ? (value_has_visible ? VECTOR_ELT(got, 0) : got)
+                    : make_record(output, used_generator, value_has_visible));
+  const size_t before = bytes.size();
+  Outcome outcome = plain ? Outcome::kPlain : Outcome::kRecord;
+  if (!serialize_guarded(object, bytes)) {
+    bytes.resize(before);
+    SET_VECTOR_ELT(held_, kValue, R_NilValue);
+    SET_VECTOR_ELT(held_, kConditions, R_NilValue);
+    failed_ = true;
+    const SEXP call = PROTECT(Rf_lang1(Rf_install("not_serializable")));
+    SET_VECTOR_ELT(held_, kError, Rf_eval(call, functions_));
+    const SEXP record = PROTECT(make_record(output, used_generator, false));
+    serialize_guarded(record, bytes);
+    UNPROTECT(2);
+    outcome = Outcome::kRecord;
+  }
+  SET_VECTOR_ELT(held_, kValue, R_NilValue);
+  UNPROTECT(2);
+  return outcome;
+}
+
+}  // namespace avenir::worker

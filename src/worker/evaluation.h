@@ -1,0 +1,75 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "rbridge/r.h"
+
+namespace avenir::worker {
+
+// What is recorded of evaluations: the classes that a job wants and what it wants of the output.
+struct Capture {
+  bool output = true;
+  bool random_numbers = false;  // report when the generator was used
+};
+
+enum class Outcome {
+  kPlain,   // a value and nothing else
+  kRecord,  // output, conditions, an error, or use of the generator
+};
+
+// Evaluates R code in a worker at about a microsecond a call: R's global calling handlers, registered once, record
+// conditions; standard output goes to a file in memory whose size is looked at after each call; errors end in the handler,
+// which leaves by the restart "abort", and the jump is stopped here.
+//
+// Main thread only; one evaluation at a time. All R objects it holds are preserved by itself.
+class Evaluator {
+ public:
+  // `functions`: the environment of inst/worker/worker.R. Takes descriptor 1.
+  explicit Evaluator(SEXP functions);
+
+  // The settings of the job whose calls follow. `context` is the list described in R/backend-multisession.R.
+  void set_job(SEXP context);
+
+  // Called with the bytes of a condition that is to be relayed at once.
+  using ImmediateSink = void (*)(void* data, const base::Bytes& bytes);
+  void set_immediate_sink(ImmediateSink sink, void* data);
+
+  // Evaluates `call` in `environment`. `visible`: the call gives list(value, visible). False when R jumped.
+  bool evaluate(SEXP call, SEXP environment);
+  // The same for our own preparations: conditions are left alone but for an error.
+  bool prepare(SEXP call, SEXP environment);
+
+  SEXP value() const;
+  SEXP error() const;
+
+  // Serializes what the last evaluation gave. `value_has_visible`: the value is list(value, visible).
+  // `interrupted`: the jump was an interrupt.
+  Outcome result(bool interrupted, bool value_has_visible, base::Bytes& bytes);
+  bool failed() const { return failed_; }
+
+  // For the handler that R calls (see worker.R): what it is to do with the condition.
+  enum class Action { kNothing = 0, kMuffle = 1, kAbort = 2 };
+  Action handle_condition(SEXP condition);
+
+ private:
+  enum class Mode { kIdle, kPrepare, kEvaluate };
+
+  bool run(SEXP call, SEXP environment, Mode mode);
+  SEXP take_output();
+  SEXP generator_state() const;
+  SEXP make_record(SEXP output, bool used_generator, bool value_has_visible);
+  bool serialize_guarded(SEXP object, base::Bytes& bytes);
+  void relay_now(SEXP condition);
+
+  SEXP functions_;
+  SEXP token_;
+  SEXP held_;  // list: value, error, conditions (pairlist, last first), classes, excluded classes, immediate classes
+  Capture capture_;
+  SEXP generator_before_ = nullptr;
+  Mode mode_ = Mode::kIdle;
+  bool failed_ = false;
+  bool muffle_unrecorded_ = true;
+  ImmediateSink sink_ = nullptr;
+  void* sink_data_ = nullptr;
+};
+
+}  // namespace avenir::worker

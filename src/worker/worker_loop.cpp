@@ -1,0 +1,321 @@
+#include "worker/worker_loop.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "base/error.h"
+#include "engine/worker_port.h"
+#include "rbridge/serialize.h"
+#include "rbridge/unwind.h"
+#include "rng/mrg32k3a.h"
+#include "shm/job_data.h"
+#include "shm/region.h"
+#include "shm/task_table.h"
+#include "worker/evaluation.h"
+#include "worker/worker_state.h"
+
+namespace avenir::worker {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Adaptive claims: about this long, and never more than half of a fair share of what is left.
+constexpr double kClaimSeconds = 1e-3;
+
+// How many units to claim next, from the time that the last ones took.
+class ClaimSize {
+ public:
+  explicit ClaimSize(const shm::TaskTable& table) : table_(table) {}
+
+  uint64_t next() const {
+    const uint64_t fair = table_.units_left() / (2 * std::max<uint64_t>(1, table_.workers()));
+    return std::clamp<uint64_t>(std::min(wanted_, fair), 1, uint64_t{1} << 20);
+  }
+  void took(uint64_t units, double seconds) {
+    const double each = seconds / static_cast<double>(units);
+    const double fitting = each > 0 ? kClaimSeconds / each : 1e6;
+    wanted_ = static_cast<uint64_t>(std::clamp(fitting, 1.0, 4.0 * static_cast<double>(std::max<uint64_t>(wanted_, 1))));
+  }
+
+ private:
+  const shm::TaskTable& table_;
+  uint64_t wanted_ = 1;
+};
+
+// Unserializes; false when R raised an error.
+bool read(const base::SharedBytes& bytes, SEXP token, SEXP& value) {
+  SEXP* const target = &value;
+  const uint8_t* const at = bytes.data();
+  const size_t size = bytes.size();
+  return rbridge::stops_jumps([target, at, size] { *target = rbridge::unserialize(at, size); }, token);
+}
+
+// The elements of a map as R objects, and the stream of each.
+class Elements {
+ public:
+  explicit Elements(const shm::JobData& data) : data_(data) {
+    if (const auto stream = data.stream()) {
+      kind_ = (*stream)[0];
+      rng::State base;
+      for (size_t i = 0; i < 6; ++i) base.words[i] = static_cast<uint32_t>((*stream)[i + 1]);
+      states_.emplace(base);
+    }
+  }
+
+  // One element; guarded by itself. False when it cannot be read. The value is not protected.
+  bool get(uint64_t index, SEXP token, SEXP& value) {
+    if (data_.mode() == shm::ElementMode::kWhole) {
+      value = scalar(static_cast<R_xlen_t>(index));
+      return true;
+    }
+    return read(data_.element(index), token, value);
+  }
+
+  // The whole vector, where there is one, to be kept. False when it cannot be read.
+  bool load_whole(SEXP token) {
+    if (data_.mode() == shm::ElementMode::kEach) return true;
+    SEXP whole = R_NilValue;
+    if (!read(data_.whole(), token, whole)) return false;
+    whole_.reset(whole);
+    return static_cast<uint64_t>(Rf_xlength(whole)) >= data_.count();
+  }
+
+  bool seeded() const { return states_.has_value(); }
+
+  // Puts the element's stream in place, as `.Random.seed`.
+  void install_stream(uint64_t index) {
+    if (index != next_stream_) states_->seek(index);
+    next_stream_ = index + 1;
+    const rng::State state = states_->next();
+    const SEXP seed = PROTECT(Rf_allocVector(INTSXP, 7));
+    INTEGER(seed)[0] = kind_;
+    for (size_t i = 0; i < 6; ++i) INTEGER(seed)[i + 1] = static_cast<int>(state.words[i]);
+    Rf_defineVar(R_SeedsSymbol, seed, R_GlobalEnv);
+    UNPROTECT(1);
+  }
+
+ private:
+  SEXP scalar(R_xlen_t i) const {
+    const SEXP x = whole_.get();
+    switch (TYPEOF(x)) {
+      case LGLSXP:
+        return Rf_ScalarLogical(LOGICAL_ELT(x, i));
+      case INTSXP:
+        return Rf_ScalarInteger(INTEGER_ELT(x, i));
+      case REALSXP:
+        return Rf_ScalarReal(REAL_ELT(x, i));
+      case CPLXSXP:
+        return Rf_ScalarComplex(COMPLEX_ELT(x, i));
+      case RAWSXP:
+        return Rf_ScalarRaw(RAW_ELT(x, i));
+      case STRSXP:
+        return Rf_ScalarString(STRING_ELT(x, i));
+      case VECSXP:
+        return VECTOR_ELT(x, i);
+      default:
+        return R_NilValue;
+    }
+  }
+
+  const shm::JobData& data_;
+  rbridge::Preserved whole_;
+  int kind_ = 0;
+  std::optional<rng::ElementStates> states_;
+  uint64_t next_stream_ = ~uint64_t{0};
+};
+
+class Loop {
+ public:
+  Loop(engine::WorkerPort& port, SEXP functions) : port_(port), functions_(functions), evaluator_(functions) {
+    token_ = R_MakeUnwindCont();
+    R_PreserveObject(token_);
+    evaluator_.set_immediate_sink(
+        [](void* self, const base::Bytes& bytes) { static_cast<Loop*>(self)->send_immediate(bytes); }, this);
+  }
+
+  [[noreturn]] void run() {
+    state_.take();
+    wire::Frame frame;
+    while (port_.receive(frame)) {
+      job_ = frame.header.id;
+      if (frame.header.type == wire::FrameType::kTask) run_task(frame);
+      if (frame.header.type == wire::FrameType::kMap) run_map(frame);
+      port_.flush();
+      context_.reset(R_NilValue);
+      frame = wire::Frame();
+      clean_up();
+      port_.say_idle(job_);
+    }
+    port_.leave_process(0);
+  }
+
+  Evaluator& evaluator() { return evaluator_; }
+
+ private:
+  // The session has its answers by now: this is not in anyone's way.
+  void clean_up() {
+    if (!state_.changed()) return;
+    call_own("finish_job", R_NilValue);
+    state_.take();
+  }
+
+  // Calls one of worker.R's functions; an error of it is kept by the evaluator.
+  bool call_own(const char* name, SEXP argument) {
+    const SEXP call = PROTECT(argument == R_NilValue ? Rf_lang1(Rf_install(name))
+                                                     : Rf_lang2(Rf_install(name), argument));
+    const bool done = evaluator_.prepare(call, functions_);
+    UNPROTECT(1);
+    return done;
+  }
+
+  // Unserializes the job's context and makes its packages, globals and options ready. False: the evaluator has the error.
+  bool open_job(const base::SharedBytes& bytes) {
+    SEXP context = R_NilValue;
+    if (!read(bytes, token_, context)) {
+      call_own("unreadable_job", R_NilValue);
+      return false;
+    }
+    context_.reset(context);
+    evaluator_.set_job(context);
+    return call_own("open_job", context);
+  }
+
+  void send_result(uint64_t element, bool interrupted, bool value_has_visible) {
+    bytes_.clear();
+    const Outcome outcome = evaluator_.result(interrupted, value_has_visible, bytes_);
+    const auto kind = outcome == Outcome::kPlain ? wire::AnswerKind::kValue : wire::AnswerKind::kRecord;
+    port_.answer(job_, element, kind, bytes_.data(), bytes_.size());
+  }
+
+  void send_immediate(const base::Bytes& bytes) { port_.send_immediate(job_, bytes.data(), bytes.size()); }
+
+  // Evaluates between the port's gates and sends the result. False when it failed.
+  bool evaluate(SEXP call, SEXP environment, uint64_t position, uint64_t element, bool value_has_visible) {
+    if (!port_.enter(job_, position)) {
+      call_own("interrupted_job", R_NilValue);
+      send_result(element, true, false);
+      return false;
+    }
+    evaluator_.evaluate(call, environment);
+    const bool interrupted = port_.leave();
+    if (interrupted) drop_pending_interrupt();
+    const bool failed = evaluator_.failed();
+    send_result(element, interrupted, value_has_visible);
+    return !failed;
+  }
+
+  // R may have noted a SIGINT that it has not acted on yet.
+  void drop_pending_interrupt() {
+    rbridge::stops_jumps([] { R_CheckUserInterrupt(); }, token_);
+  }
+
+  void run_task(wire::Frame& frame) {
+    base::SharedBytes payload = frame.body;
+    if (!frame.fds.empty()) payload = shm::attach(frame.fds.front(), base::ByteReader(frame.body).get<uint64_t>());
+    if (!open_job(payload)) return send_result(0, false, false);
+    const SEXP call = evaluator_.value();  // open_job() returns the call
+    rbridge::Preserved kept(call);
+    evaluate(call, R_GlobalEnv, 0, 0, true);
+  }
+
+  void run_map(wire::Frame& frame) {
+    if (frame.fds.size() != 2) throw base::Error(base::ErrorKind::kDisconnected, "a map without its files");
+    shm::TaskTable table = shm::TaskTable::attach(std::move(frame.fds[0]));
+    const shm::JobData data = shm::JobData::attach(frame.fds[1]);
+    Elements elements(data);
+    const bool ready = open_job(data.context()) && keep_function() && load_elements(elements);
+    const rbridge::Preserved failure(ready ? R_NilValue : evaluator_.error());
+    const auto each = [&](uint64_t position) { return run_position(table, data, elements, position, failure.get()); };
+
+    base::ByteReader body(frame.body);
+    for (auto left = body.get<uint64_t>(); left > 0; --left) each(body.get<uint64_t>());
+    ClaimSize size(table);
+    for (;;) {
+      const shm::UnitRange units = table.claim(data.explicit_units() ? 1 : size.next());
+      if (units.begin == units.end) break;
+      const auto before = Clock::now();
+      run_units(table, data, units, each);
+      size.took(units.end - units.begin, std::chrono::duration<double>(Clock::now() - before).count());
+    }
+    function_.reset(R_NilValue);
+  }
+
+  template <typename Each>
+  void run_units(shm::TaskTable& table, const shm::JobData& data, shm::UnitRange units, const Each& each) {
+    const uint64_t begin = data.unit(units.begin).first, end = data.unit(units.end - 1).second;
+    for (uint64_t position = begin; position < end; ++position)
+      table.mark(position, shm::kStateClaimed, port_.number());
+    for (uint64_t position = begin; position < end; ++position) each(position);
+  }
+
+  bool keep_function() {
+    function_.reset(evaluator_.value());  // open_job() returns the function of one element
+    return true;
+  }
+
+  bool load_elements(Elements& elements) {
+    if (elements.load_whole(token_)) return true;
+    call_own("unreadable_job", R_NilValue);
+    return false;
+  }
+
+  void run_position(shm::TaskTable& table, const shm::JobData& data, Elements& elements, uint64_t position,
+                    SEXP failure) {
+    const uint64_t element = data.element_at(position);
+    if (position >= table.positions() || table.stopped(position)) return;
+    table.mark(position, shm::kStateStarted, port_.number());
+    const SEXP call = PROTECT(failure == R_NilValue ? element_call(elements, element)
+                                                    : Rf_lang2(Rf_install("stop"), failure));
+    if (elements.seeded()) elements.install_stream(element);
+    if (!evaluate(call, functions_, position, element, false) && !table.keep_going()) table.stop_from(position);
+    UNPROTECT(1);
+  }
+
+  // function_(<element>), with an element that is code or a symbol quoted.
+  SEXP element_call(Elements& elements, uint64_t element) {
+    SEXP value = R_NilValue;
+    if (!elements.get(element, token_, value)) return Rf_lang1(Rf_install("unreadable_job"));
+    PROTECT(value);
+    const bool code = TYPEOF(value) == LANGSXP || TYPEOF(value) == SYMSXP || TYPEOF(value) == PROMSXP;
+    const SEXP argument = PROTECT(code ? Rf_lang2(R_QuoteSymbol, value) : value);
+    const SEXP call = Rf_lang2(function_.get(), argument);
+    UNPROTECT(2);
+    return call;
+  }
+
+  engine::WorkerPort& port_;
+  SEXP functions_;
+  SEXP token_;
+  Evaluator evaluator_;
+  WorkerState state_;
+  uint64_t job_ = 0;
+  rbridge::Preserved context_, function_;
+  base::Bytes bytes_;
+};
+
+Loop* running = nullptr;
+
+}  // namespace
+
+void run_worker(engine::WorkerFds fds, SEXP functions, const std::string& temp_folder) {
+  auto* const port = new engine::WorkerPort(std::move(fds), temp_folder);  // lives as long as the process
+  port->start_watcher();
+  auto* const loop = new Loop(*port, functions);
+  running = loop;
+  try {
+    port->say_hello();
+    loop->run();
+  } catch (const std::exception& error) {
+    REprintf("avenir worker: %s\n", error.what());
+    port->leave_process(1);
+  }
+}
+
+SEXP handle_condition(SEXP condition) {
+  const auto action = running == nullptr ? Evaluator::Action::kNothing : running->evaluator().handle_condition(condition);
+  return Rf_ScalarInteger(static_cast<int>(action));
+}
+
+}  // namespace avenir::worker

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+namespace avenir::testing {
+
+// The test program started as a stand-in for R:  tests --fake <behaviour> <folder> <mode>
+//
+// `mode` is what the engine appends: template, template:watch, worker, worker:watch (and "session", of our own: an engine
+// that waits to be killed). `folder` is the plan's temporary folder. `behaviour`:
+//   well              serves as it should
+//   exits             writes "no R here" to its standard error and ends with code 7, whatever the mode
+//   template-exits    so does the template only
+//   template-mute     the template never says hello
+//   template-garbage  the template sends bytes that are no frame
+//   template-lies     the template says hello, then sends a frame whose body is too short
+//   template-threads  the template has a second thread, so that it must not fork
+//   worker-mute       workers never say hello
+//   worker-other      workers say hello in another protocol version
+//   worker-exits      workers end with code 7 before their hello
+//
+// A worker's tasks, and each element of its maps, are commands in plain text; see fake_worker.cpp.
+constexpr char kFakeMark[] = "--fake";
+
+[[noreturn]] void run_fake(const std::string& behaviour, const std::string& folder, const std::string& mode);
+
+}  // namespace avenir::testing

@@ -1,0 +1,72 @@
+# Tests that could hang, that kill or that look at what is left of a session run in a child R with a deadline.
+
+# Waits until `condition()` is TRUE; FALSE when it is not within `seconds`.
+wait_until <- function(condition, seconds = 30) {
+  deadline <- proc.time()[["elapsed"]] + seconds
+  while (!isTRUE(condition())) {
+    if (proc.time()[["elapsed"]] > deadline) return(FALSE)
+    Sys.sleep(0.01)
+  }
+  TRUE
+}
+
+# Starts an R session of its own (and process group of its own) that evaluates `code`, a string or several. There `mark(name)`
+# tells the test how far it is, `mark(name, value)` with a value.
+start_child <- function(code) {
+  folder <- tempfile("child-")
+  dir.create(folder)
+  script <- c(
+    sprintf(".libPaths(%s)", deparse1(.libPaths())),
+    sprintf("mark <- function(name, value = NULL) {
+      saveRDS(value, file.path(%1$s, 'part')); file.rename(file.path(%1$s, 'part'), file.path(%1$s, name))
+    }", deparse(folder)),
+    sprintf("folder <- %s", deparse(folder)), "mark('pid', Sys.getpid())", "suppressPackageStartupMessages(library(avenir))", code, "mark('end')"
+  )
+  writeLines(script, file.path(folder, "script.R"))
+  command <- sprintf("exec setsid %s --vanilla %s > %s 2>&1 < /dev/null", file.path(R.home("bin"), "Rscript"),
+                     file.path(folder, "script.R"), file.path(folder, "output"))
+  system(command, wait = FALSE)
+  list(folder = folder, pid = child_value(list(folder = folder), "pid"))
+}
+
+# `group`: to the child's whole process group, as a terminal's Ctrl-C goes.
+signal_child <- function(child, signal, group = FALSE) {
+  system(sprintf("kill -%d %s%d", signal, if (group) "-" else "", child$pid))
+}
+
+child_output <- function(child) paste(readLines(file.path(child$folder, "output"), warn = FALSE), collapse = "\n")
+
+# The value that the child marked; waits for it, and fails with the child's output when it does not come.
+child_value <- function(child, name, seconds = 60) {
+  file <- file.path(child$folder, name)
+  if (!wait_until(function() file.exists(file), seconds)) {
+    if (!is.null(child$pid)) tools::pskill(child$pid, tools::SIGKILL)
+    stop("the child did not mark '", name, "' in time; it wrote:\n", child_output(child))
+  }
+  readRDS(file)
+}
+
+# Evaluates `code` in a child and gives what it marked as "result".
+in_child <- function(code, seconds = 60) {
+  child <- start_child(c(code))
+  on.exit(tools::pskill(child$pid, tools::SIGKILL))
+  child_value(child, "result", seconds)
+}
+
+process_lives <- function(pid) {
+  status <- tryCatch(readLines(sprintf("/proc/%d/stat", pid), warn = FALSE), error = function(e) "", warning = function(w) "")
+  nzchar(status) && !grepl("^[0-9]+ \\(.*\\) [ZX]", status)
+}
+
+# The pids of the processes whose command line names the folder or file.
+processes_with <- function(text) {
+  pids <- list.files("/proc", "^[0-9]+$")
+  lines <- vapply(pids, function(pid) {
+    file <- sprintf("/proc/%s/cmdline", pid)
+    bytes <- tryCatch(readBin(file, "raw", 1e5), error = function(e) raw(), warning = function(w) raw())
+    rawToChar(bytes[bytes != 0])
+  }, "")
+  as.integer(pids[grepl(text, lines, fixed = TRUE)])
+}
+
+open_descriptors <- function() length(list.files("/proc/self/fd"))

@@ -1,0 +1,56 @@
+# Plans that the contract file runs over. AVENIR_TEST_PLANS names some of them ("sequential,multisession").
+conformance_plans <- function() {
+  plans <- list(
+    sequential = list("sequential"),
+    multisession = list("multisession", workers = I(2))
+  )
+  asked <- strsplit(Sys.getenv("AVENIR_TEST_PLANS", "sequential,multisession"), ",", fixed = TRUE)[[1L]]
+  plans[asked]
+}
+
+set_plan_of <- function(arguments) do.call(plan, c(arguments, substitute = FALSE))
+
+# Sets a plan until the calling test ends.
+local_plan <- function(..., frame = parent.frame()) {
+  before <- plan(..., substitute = FALSE)
+  undo <- function() plan(before, substitute = FALSE)
+  do.call(base::on.exit, list(as.call(list(undo)), add = TRUE), envir = frame)
+}
+
+local_options <- function(..., frame = parent.frame()) {
+  before <- options(...)
+  do.call(base::on.exit, list(as.call(list(options, before)), add = TRUE), envir = frame)
+}
+
+# The state of the generator, to be compared before and after.
+random_seed <- function() globalenv()[[".Random.seed"]]
+
+# What `expr` prints and signals, in order: "out: ...", "message: ...", "warning: ...", "error: ...".
+transcript <- function(expr) {
+  seen <- character()
+  note <- function(kind, text) seen <<- c(seen, paste0(kind, ": ", sub("\n$", "", text)))
+  sink <- rawConnection(raw(), "w")
+  printed <- 0L
+  flush_output <- function() {
+    bytes <- rawConnectionValue(sink)
+    if (length(bytes) > printed) note("out", rawToChar(bytes[(printed + 1L):length(bytes)]))
+    printed <<- length(bytes)
+  }
+  observe <- function(kind, restart) function(cond) {
+    flush_output()
+    note(kind, conditionMessage(cond))
+    if (!is.null(restart)) invokeRestart(restart)
+  }
+  sink(sink)
+  on.exit({
+    sink()
+    close(sink)
+  })
+  tryCatch(
+    withCallingHandlers(expr, message = observe("message", "muffleMessage"),
+                        warning = observe("warning", "muffleWarning"), custom = observe("custom", NULL)),
+    error = observe("error", NULL)
+  )
+  flush_output()
+  seen
+}

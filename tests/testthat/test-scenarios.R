@@ -1,0 +1,42 @@
+# Each scenario in its quick variant, as tools/scenarios.sh runs it: in a clean R session, with a time limit.
+run_scenario <- function(name) {
+  script <- system.file("scenarios", paste0(name, ".R"), package = "avenir", mustWork = TRUE)
+  environment <- c(paste0("R_LIBS=", paste(.libPaths(), collapse = ":")), "R_TESTS=")
+  suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), c("--no-save", shQuote(script), "--quick"),
+                           stdout = TRUE, stderr = TRUE, env = environment, timeout = 120))
+}
+
+expect_scenario <- function(name) {
+  said <- run_scenario(name)
+  expect_null(attr(said, "status"), info = paste(said, collapse = "\n"))
+  lines <- strsplit(grep("^scenario\t", said, value = TRUE), "\t")
+  expect_gt(length(lines), 0)
+  expect_identical(lengths(lines), rep(9L, length(lines)))
+  expect_identical(vapply(lines, `[`, "", 9), rep("yes", length(lines)))
+}
+
+test_that("row 3, cross-validation of a random forest, gives serial R's numbers", {
+  skip_if_not_installed("randomForest")
+  expect_scenario("row-03-cross-validation")
+})
+
+test_that("row 4, uneven tasks, gives serial R's numbers", {
+  expect_scenario("row-04-uneven-tasks")
+})
+
+test_that("row 7, replicates with streams, gives the same numbers under every plan", {
+  expect_scenario("row-07-replicates")
+})
+
+test_that("row 12, MASS::geyser, finds its package and its global", {
+  skip_if_not_installed("MASS")
+  expect_scenario("row-12-geyser")
+})
+
+test_that("the main job gives serial R's numbers under every plan", {
+  skip_if_not_installed("randomForest")
+  skip_if_not_installed("MASS")
+  said <- run_scenario("main-job")
+  expect_null(attr(said, "status"), info = paste(said, collapse = "\n"))
+  expect_match(said, "All numbers are identical", all = FALSE)
+})

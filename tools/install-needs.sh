@@ -1,0 +1,117 @@
+#!/bin/sh
+# Installs what avenir's own commands need and this machine lacks, through apt.
+#
+#   sh tools/install-needs.sh demo     what `tools/demo.sh` needs: R, a C++ compiler, a few R packages
+#   sh tools/install-needs.sh test     the same, and what `tools/test.sh` needs
+#   sh tools/install-needs.sh soak     the same, and what `tools/soak.sh` needs
+#
+# Nothing is touched when all is there. Exit status 2: something is missing and this script cannot install it
+# (no apt, or neither root nor sudo); it then names what to install.
+set -u
+
+# level, kind of probe, what is looked for, Debian package that has it.
+needs() {
+  cat <<'END'
+demo command R                   r-base-dev
+demo command make                r-base-dev
+demo command g++                 r-base-dev
+demo package Rcpp                r-cran-rcpp
+demo package parallelly          r-cran-parallelly
+demo package MASS                r-cran-mass
+demo package randomForest        r-cran-randomforest
+demo package future.apply        r-cran-future.apply
+test package future              r-cran-future
+test package globals             r-cran-globals
+test package testthat            r-cran-testthat
+test package knitr               r-cran-knitr
+test package rmarkdown           r-cran-rmarkdown
+test package roxygen2            r-cran-roxygen2
+test command pandoc              pandoc
+test command qpdf                qpdf
+test command tidy                tidy
+test command checkbashisms       devscripts
+test command clang-format-14     clang-format-14
+test header  doctest/doctest.h   doctest-dev
+soak command clang++-14          clang-14
+soak library clang_rt.asan       libclang-rt-14-dev
+END
+}
+
+wanted_levels() {
+  case "$1" in
+    demo) echo "demo" ;;
+    test) echo "demo test" ;;
+    soak) echo "demo test soak" ;;
+    *) echo "install-needs.sh: unknown list '$1'; use demo, test or soak" >&2; exit 2 ;;
+  esac
+}
+
+# The R packages among "$@" that R does not find (all of them when there is no R).
+missing_r_packages() {
+  if command -v Rscript >/dev/null 2>&1; then
+    Rscript --vanilla -e 'for (p in commandArgs(TRUE)) if (!nzchar(system.file(package = p))) cat(p, "")' "$@"
+  else
+    echo "$@"
+  fi
+}
+
+# Succeeds when the thing named is on this machine. R packages are asked for in one go, before.
+present() {
+  case "$1" in
+    command) command -v "$2" >/dev/null 2>&1 ;;
+    package) case " $missing_packages " in *" $2 "*) false ;; *) true ;; esac ;;
+    header) echo "#include <$2>" | "${CXX:-g++}" -x c++ -E - >/dev/null 2>&1 ;;
+    library) ls /usr/lib/llvm-14/lib/clang/*/lib/linux/lib"$2"*.a >/dev/null 2>&1 ;;
+  esac
+}
+
+# Prints "thing package" for each need of the levels in $levels that is not met.
+unmet() {
+  names=$(needs | while read -r level kind name _; do
+    case " $levels " in *" $level "*) [ "$kind" != package ] || echo "$name" ;; esac
+  done)
+  missing_packages=$(missing_r_packages $names)
+  needs | while read -r level kind name package; do
+    case " $levels " in *" $level "*) ;; *) continue ;; esac
+    present "$kind" "$name" || echo "$name $package"
+  done
+}
+
+give_up() {
+  echo "avenir needs these, and they are not on this machine ($1):" >&2
+  echo "$lacking" | while read -r name package; do echo "  $name   (Debian and Ubuntu: $package)" >&2; done
+  echo "Install them and run the command again." >&2
+  exit 2
+}
+
+levels=$(wanted_levels "${1:-demo}") || exit 2
+lacking=$(unmet)
+if [ -z "$lacking" ]; then
+  echo "Everything that is needed is installed already."
+  exit 0
+fi
+
+command -v apt-get >/dev/null 2>&1 || give_up "and there is no apt-get here"
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null 2>&1 || give_up "and installing them takes root or sudo"
+  as_root="sudo"
+fi
+
+packages=$(echo "$lacking" | while read -r _ package; do echo "$package"; done | sort -u | tr '\n' ' ')
+echo "Installing through apt: $packages"
+apt() {
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@" </dev/null
+}
+log=$(mktemp "${TMPDIR:-/tmp}/avenir-apt.XXXXXX") || exit 1
+trap 'rm -f "$log"' EXIT
+apt update >"$log" 2>&1 || echo "apt-get update failed; trying with the lists that are here."
+if ! apt install -y --no-install-recommends $packages >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "apt-get install failed (above: its last lines)." >&2
+  exit 1
+fi
+
+lacking=$(unmet)
+[ -z "$lacking" ] || give_up "and apt's packages did not bring them: is another R first in PATH?"
+echo "Installed."

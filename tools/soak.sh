@@ -1,0 +1,62 @@
+#!/bin/sh
+# The long gates, by name; installs what is missing through apt.
+#
+#   sh tools/soak.sh             names them
+#   sh tools/soak.sh asan tsan   runs these
+#   sh tools/soak.sh all         runs all
+#
+# A new gate is a function soak_NAME below and its line in `gates`.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+gates() {
+  cat <<'END'
+asan       tests/cpp under the address and undefined-behaviour sanitizers (clang)
+tsan       tests/cpp under the thread sanitizer (clang)
+scenarios  every scenario at its real size, checked against serial R: one table
+END
+}
+
+clang() { for name in clang++-14 clang++; do command -v "$name" && return; done; }
+
+# The thread sanitizer of clang 14 cannot live with much address randomisation: run without.
+fixed_addresses() { if setarch -R true 2>/dev/null; then setarch -R "$@"; else "$@"; fi; }
+
+sanitized() {
+  set -- make -s -C tests/cpp CXX="$(clang)" SAN="$1"
+  "$@" && fixed_addresses "$@" run
+}
+
+soak_asan() {
+  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
+    UBSAN_OPTIONS=print_stacktrace=1 sanitized address
+}
+
+soak_tsan() { TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66 sanitized thread; }
+
+# On the package as it is in this tree, in a library of its own.
+soak_scenarios() {
+  library=$(mktemp -d "${TMPDIR:-/tmp}/avenir-soak.XXXXXX") || return 1
+  sh tools/install-package.sh "$library" && R_LIBS="$library${R_LIBS:+:$R_LIBS}" sh tools/scenarios.sh
+  status=$?
+  rm -rf "$library"
+  return $status
+}
+
+case "$*" in
+  "") gates; exit 0 ;;
+  all) set -- $(gates | cut -d' ' -f1) ;;
+esac
+for name in "$@"; do
+  gates | grep -q "^$name " || { echo "tools/soak.sh: no gate '$name'; there are:" >&2; gates >&2; exit 2; }
+done
+
+sh tools/install-needs.sh soak || exit $?
+failed=""
+for name in "$@"; do
+  echo "== $name"
+  started=$(date +%s)
+  if soak_"$name"; then verdict=ok; else verdict=FAILED; failed="$failed $name"; fi
+  echo "== $name: $verdict, $(($(date +%s) - started)) s"
+done
+[ -z "$failed" ] || { echo "FAILED:$failed"; exit 1; }
