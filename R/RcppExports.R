@@ -17,6 +17,18 @@ cpp_engine_submit_map <- function(engine, job) {
     .Call(`_avenir_cpp_engine_submit_map`, engine, job)
 }
 
+cpp_engine_new_task <- function(engine) {
+    .Call(`_avenir_cpp_engine_new_task`, engine)
+}
+
+cpp_engine_new_map <- function(engine, job) {
+    .Call(`_avenir_cpp_engine_new_map`, engine, job)
+}
+
+cpp_engine_fork_worker <- function(engine, id, limit, functions, context, x, data) {
+    .Call(`_avenir_cpp_engine_fork_worker`, engine, id, limit, functions, context, x, data)
+}
+
 cpp_engine_answered <- function(engine, id, timeout, relay) {
     .Call(`_avenir_cpp_engine_answered`, engine, id, timeout, relay)
 }

@@ -1,16 +1,16 @@
 #' avenir: Futures, Plans and Parallel Maps on a C++ Engine
 #'
-#' The same script runs in this R session or on several: [plan()] says where. [future()] starts one expression,
-#' [value()] gets its value; [future_lapply()] and its relatives are parallel versions of base R's functions. Scripts
-#' written for the packages future and future.apply run unchanged.
+#' The same script runs in this R session or on several: [plan()] says where. [future()] starts one
+#' expression, [value()] gets its value; [future_lapply()] and its relatives are parallel versions of base R's
+#' functions. Scripts written for the packages future and future.apply run unchanged.
 #'
 #' @section Options:
 #' Options of future that avenir heeds: `future.plan`, `future.globals.maxSize`, `future.globals.onReference`,
 #' `future.rng.onMisuse`, `future.resolve.recursive`, `future.wait.interval`, `future.plan.disallow`,
 #' `future.relay.immediate`; when the package is loaded, environment variables set those that are not set
-#' (`R_FUTURE_RNG_ONMISUSE` for `future.rng.onMisuse`). `mc.cores` is the number of cores; `-p N` or `--parallel=N`
-#' on the command line sets it. `parallelly.maxWorkers.localhost` limits the workers. Our own: `avenir.scheduling`
-#' (`"static"` cuts maps as future.apply does, one chunk a worker).
+#' (`R_FUTURE_RNG_ONMISUSE` for `future.rng.onMisuse`). `mc.cores` is the number of cores; `-p N` or
+#' `--parallel=N` on the command line sets it. `parallelly.maxWorkers.localhost` limits the workers. Our own:
+#' `avenir.scheduling` (`"static"` cuts maps as future.apply does, one chunk a worker).
 #'
 #' @useDynLib avenir, .registration = TRUE
 #' @importFrom Rcpp evalCpp

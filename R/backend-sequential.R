@@ -1,5 +1,5 @@
-# The sequential backend: everything is evaluated in this session, at once. Afterwards the session is as it was:
-# generator, options, environment variables, working directory, sinks, globals, plan.
+# The sequential backend: everything is evaluated in this session, at once. Afterwards the session is as it
+# was: generator, options, environment variables, working directory, sinks, globals, plan.
 
 new_sequential_backend <- function(..., split = FALSE) {
   new_backend("sequential", c("SequentialFuture", "UniprocessFuture"), split = split)
@@ -14,7 +14,7 @@ backend_free.sequential_backend <- function(backend) 1L
 # The handle is the record itself.
 #' @export
 backend_submit.sequential_backend <- function(backend, task) {
-  capture <- new_capture(task$stdout, task$conditions, backend$split)
+  capture <- new_capture(task$stdout, task$conditions, isTRUE(task$split) || backend$split)
   on.exit(capture_close(capture))
   outcome <- in_kept_session(task, with_capture(capture, evaluate_task(task)))
   caught <- capture_take(capture)
@@ -33,13 +33,14 @@ backend_cancel.sequential_backend <- function(backend, handle, interrupt) invisi
 
 #' @export
 backend_map.sequential_backend <- function(backend, job, relay) {
+  note_environment_variables()
   run <- new_run(job, backend$split)
   on.exit(capture_close(run$capture))
   in_kept_session(job, evaluate_map(run, relay))
 }
 
 #' @export
-backend_describe.sequential_backend <- function(backend) "sequential: this R session, one thing after the other"
+backend_describe.sequential_backend <- function(backend) "sequential: this R session, one after the other"
 
 #' @export
 backend_close.sequential_backend <- function(backend) invisible()
@@ -59,11 +60,11 @@ evaluate_task <- function(task) {
 
 # A map under way: a reference object. `position` counts the elements that were begun.
 new_run <- function(job, split) {
-  values <- vector("list", length(job$x))
+  capture <- new_capture(job$stdout, job$conditions, split, once = TRUE)
   list2env(list(
-    job = job, call = make_element_call(job$kernel, job$fun, job$args), values = values, size = length(job$x),
-    position = 0L, capture = new_capture(job$stdout, job$conditions, split, once = TRUE), check_rng = job$check_rng, rng = FALSE,
-    seed = get_random_seed()
+    job = job, call = make_element_call(job$kernel, job$fun, job$args), size = length(job$x),
+    values = vector("list", length(job$x)), position = 0L, capture = capture, check_rng = job$check_rng,
+    rng = FALSE, seed = get_random_seed()
   ), parent = emptyenv())
 }
 
@@ -103,8 +104,9 @@ has_drawn <- function(run) {
   run$rng <- TRUE
 }
 
-# Elements are evaluated in runs under one tryCatch() and one sink. A run ends at an element that has something to
-# relay: that happens outside, where our own handlers cannot take the user's errors for the element's.
+# Elements are evaluated in runs under one tryCatch() and one sink. A run ends at an element that has
+# something to relay: that happens outside, where our own handlers cannot take the user's errors for the
+# element's.
 evaluate_map <- function(run, relay) {
   while (run$position < run$size) {
     outcome <- with_capture(run$capture, evaluate_run(run))
@@ -125,9 +127,9 @@ run_record <- function(run, outcome) {
 
 # ---- The session around an evaluation ----
 
-# Evaluates `expr` with the capture's sink and handlers. list(error) when it ended in an error or interrupt. The
-# condition handlers lie outside tryCatch(): an error in a handler of the user, reached when a condition is relayed
-# at once, is not the evaluation's error.
+# Evaluates `expr` with the capture's sink and handlers. list(error) when it ended in an error or interrupt.
+# The condition handlers lie outside tryCatch(): an error in a handler of the user, reached when a condition
+# is relayed at once, is not the evaluation's error.
 with_capture <- function(capture, expr) {
   capture_begin(capture)
   on.exit(capture_end(capture))
@@ -139,8 +141,8 @@ catch_errors <- function(expr) {
   tryCatch(expr, error = function(e) list(error = e), interrupt = function(i) list(error = i))
 }
 
-# Evaluates `expr` with the packages and globals of a task or job in place and the plan's next level; afterwards
-# the session is as it was.
+# Evaluates `expr` with the packages and globals of a task or job in place and the plan's next level;
+# afterwards the session is as it was.
 in_kept_session <- function(task, expr) {
   attach_packages(task$packages)
   session <- keep_session()
@@ -162,8 +164,8 @@ attach_packages <- function(packages) {
   }
 }
 
-# Variables that did not exist when the package was loaded or the plan was made are not looked at: asking for all
-# of them would take longer than the rest of a future.
+# Variables that did not exist when the package was loaded, plan() was called or a map began are not looked
+# at: asking for all of them would take longer than the rest of a future.
 session_state <- new.env(parent = emptyenv())
 
 note_environment_variables <- function() session_state$variables <- names(Sys.getenv())
@@ -193,7 +195,8 @@ restore_options <- function(options) {
 restore_variables <- function(now, before) {
   for (i in which(!mapply(identical, now, before))) {
     name <- session_state$variables[[i]]
-    if (is.na(before[[i]])) Sys.unsetenv(name) else do.call(Sys.setenv, stats::setNames(list(before[[i]]), name))
+    value <- before[[i]]
+    if (is.na(value)) Sys.unsetenv(name) else do.call(Sys.setenv, stats::setNames(list(value), name))
   }
 }
 

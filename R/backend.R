@@ -1,19 +1,19 @@
-# The contract that backends keep. A backend is how the futures and maps of one plan are evaluated; there is one
-# file for each ("backend-<plan>.R") that has a constructor and the methods of these generics, in this order.
+# The contract that backends keep. A backend is how the futures and maps of one plan are evaluated; there is
+# one file for each ("backend-<plan>.R"): a constructor and the methods of these generics, in this order.
 #
 # A backend is an environment of class c("<plan>_backend", "avenir_backend") with at least the fields
 #   future_classes  the classes of its futures, such as c("SequentialFuture", "UniprocessFuture")
 #   interrupts      TRUE when cancelling a running future interrupts it
 #
-# task (one future): list(expr, globals, packages, seed = NULL | integer(7), check_rng, stdout, conditions, label,
-#   options)
+# task (one future): list(expr, globals, packages, seed = NULL | integer(7), check_rng, stdout, conditions,
+#   label, split (TRUE: what is evaluated in this session shows its output at once too), options)
 # job (a map): list(fun, x (list or plain atomic vector, or list of argument lists), args (shared arguments),
 #   kernel ("lapply" | "mapply" | "replicate", see map-kernel.R), globals, packages, seeds (of map_seeds()),
-#   check_rng, stdout, conditions, bounds (NULL: the backend chooses chunks; otherwise the last position of each),
-#   order (NULL or a permutation: the element evaluated at each position), label, options)
+#   check_rng, stdout, conditions, bounds (NULL: the backend chooses chunks; otherwise the last position of
+#   each), order (NULL or a permutation: the element evaluated at each position), label, options)
 # record (what came of a task or of an element): list(value, visible, stdout = NULL | character(1),
-#   conditions = list(list(condition, signaled = 0L | 1L), ...), error = NULL | condition, rng = TRUE when random
-#   numbers were drawn though check_rng asked that none be)
+#   conditions = list(list(condition, signaled = 0L | 1L), ...), error = NULL | condition, rng = TRUE when
+#   random numbers were drawn though check_rng asked that none be)
 
 # The number of workers.
 backend_workers <- function(backend) UseMethod("backend_workers")
@@ -34,9 +34,9 @@ backend_collect <- function(backend, handle) UseMethod("backend_collect")
 # FutureCanceledError.
 backend_cancel <- function(backend, handle, interrupt) UseMethod("backend_cancel")
 
-# Evaluates a map and returns the list of its values. For each element whose record is not plain (it has output,
-# conditions, an error or an RNG flag) calls relay(i, record), in the order of the elements or of `job$order`.
-# relay() may raise; what is left is then cancelled.
+# Evaluates a map and returns the list of its values. For each element whose record is not plain (it has
+# output, conditions, an error or an RNG flag) calls relay(i, record), in the order of the elements or of
+# `job$order`. relay() may raise; what is left is then cancelled.
 backend_map <- function(backend, job, relay) UseMethod("backend_map")
 
 # One line for each fact about the backend.
@@ -48,11 +48,13 @@ backend_close <- function(backend) UseMethod("backend_close")
 # ---- For constructors and methods ----
 
 new_backend <- function(plan, future_classes, ..., interrupts = FALSE) {
-  backend <- list2env(list(future_classes = future_classes, interrupts = interrupts, ...), parent = emptyenv())
+  backend <- list2env(list(future_classes = future_classes, interrupts = interrupts, ...),
+                      parent = emptyenv())
   structure(backend, class = c(paste0(plan, "_backend"), "avenir_backend"))
 }
 
-new_record <- function(value = NULL, visible = TRUE, stdout = NULL, conditions = list(), error = NULL, rng = FALSE) {
+new_record <- function(value = NULL, visible = TRUE, stdout = NULL, conditions = list(), error = NULL,
+                       rng = FALSE) {
   list(value = value, visible = visible, stdout = stdout, conditions = conditions, error = error, rng = rng)
 }
 

@@ -4,7 +4,8 @@
 # `problem` ends without a full stop: the value follows.
 invalid_argument <- function(problem, value, remedy = NULL, class = character()) {
   hint <- if (is.null(remedy)) "" else paste0("\ni ", remedy)
-  stop_avenir(sprintf("%s; it is %s.%s", problem, show_value(value), hint), c(class, "avenir_invalid_argument"))
+  stop_avenir(sprintf("%s; it is %s.%s", problem, show_value(value), hint),
+              c(class, "avenir_invalid_argument"))
 }
 
 # A value on one line of at most 80 characters.

@@ -1,9 +1,10 @@
-# Conditions that avenir raises. Errors about a call carry class "avenir_error"; conditions about futures carry
-# the classes that future uses, so that handlers written for it work here.
+# Conditions that avenir raises. Errors about a call carry class "avenir_error"; conditions about futures
+# carry the classes that future uses, so that handlers written for it work here.
 
-# Raises an error of class c(class, "avenir_error", "error", "condition"); `...` are further fields.
+# Raises an error of class c(class, "avenir_error", "simpleError", "error", "condition") with fields `...`.
 stop_avenir <- function(message, class = character(), call = NULL, ...) {
-  stop(structure(class = c(class, "avenir_error", "error", "condition"), list(message = message, call = call, ...)))
+  stop(structure(class = c(class, "avenir_error", "simpleError", "error", "condition"),
+                 list(message = message, call = call, ...)))
 }
 
 warn_avenir <- function(message, class = character()) {
@@ -11,7 +12,7 @@ warn_avenir <- function(message, class = character()) {
   warning(structure(class = class, list(message = message, call = NULL)))
 }
 
-# A condition about a future: like future's, it says in attributes who raised it, when, and about which future.
+# A condition about a future: as in future, attributes say who raised it, when, and about which future.
 future_condition <- function(message, class, future = NULL, when = Sys.time()) {
   structure(class = c(class, "FutureCondition", "condition"), list(message = message, call = NULL),
             by = session_uuid(), when = when, label = future$label, uuid = future$uuid, future = future)
@@ -54,10 +55,10 @@ rng_misuse <- function(what, argument, future = NULL) {
 
 rng_misuse_message <- function(what, argument) {
   text <- paste(
-    "UNRELIABLE VALUE: %s unexpectedly generated random numbers %s. There is a risk that those random numbers are",
-    "not statistically sound and the overall results might be invalid. To fix this, specify '%s=TRUE'. This",
-    "ensures that proper, parallel-safe random numbers are produced. To disable this check, use '%s=NULL', or",
-    "set option 'future.rng.onMisuse' to \"ignore\".")
+    "UNRELIABLE VALUE: %s unexpectedly generated random numbers %s. There is a risk that those random",
+    "numbers are not statistically sound and the overall results might be invalid. To fix this, specify",
+    "'%s=TRUE'. This ensures that proper, parallel-safe random numbers are produced. To disable this check,",
+    "use '%s=NULL', or set option 'future.rng.onMisuse' to \"ignore\".")
   how <- if (argument == "seed") "without specifying argument 'seed'" else "without declaring so"
   sprintf(text, what, how, argument, argument)
 }

@@ -1,5 +1,5 @@
-# Futures: making them, asking for their values. A future is an environment whose fields may be read; what happens
-# to it is in its `state`: created, running, then finished, failed, canceled or interrupted.
+# Futures: making them, asking for their values. A future is an environment whose fields may be read; what
+# happens to it is in its `state`: created, running, then finished, failed, canceled or interrupted.
 
 #' Futures
 #'
@@ -7,35 +7,36 @@
 #' waits for the value and returns it, after showing again what the expression printed and signaled.
 #'
 #' @details
-#' The expression is evaluated in an environment of its own, with the global variables and packages that it needs.
-#' These are found by reading the expression and keep the values they have when the future is made, also when it
-#' is lazy. Afterwards the process that evaluated it is as before.
+#' The expression is evaluated in an environment of its own, with the global variables and packages that it
+#' needs. These are found by reading the expression and keep the values they have when the future is made,
+#' also when it is lazy. Afterwards the process that evaluated it is as before.
 #'
-#' `value()` first prints the output, then signals the conditions in their order, and raises the error if there was
-#' one, as the condition object it was. Conditions of class `immediateCondition` do not wait for `value()`.
+#' `value()` first prints the output, then signals the conditions in their order, and raises the error if
+#' there was one, as the condition object it was. Conditions of class `immediateCondition` do not wait for
+#' `value()`.
 #'
 #' @param expr An expression.
 #' @param envir Where its global variables are looked up.
 #' @param substitute `FALSE`: `expr` is a value that holds the expression.
 #' @param lazy `TRUE`: evaluation starts when the value is first asked for.
-#' @param seed Random numbers. `FALSE`: none are to be drawn, a warning of class `RngFutureWarning` tells when some
-#'   were. `TRUE`: a stream that follows from the session's generator. A number, or an L'Ecuyer-CMRG state of seven
-#'   integers: that stream. `NULL`: no stream and no warning.
-#' @param globals Global variables: `TRUE` finds them, `FALSE` takes none, names take these, a named list gives
-#'   them. Attributes `add` and `ignore` of `TRUE` correct what is found.
+#' @param seed Random numbers. `FALSE`: none are to be drawn, a warning of class `RngFutureWarning` tells when
+#'   some were. `TRUE`: a stream that follows from the session's generator. A number, or an L'Ecuyer-CMRG
+#'   state of seven integers: that stream. `NULL`: no stream and no warning.
+#' @param globals Global variables: `TRUE` finds them, `FALSE` takes none, names take these, a named list
+#'   gives them. Attributes `add` and `ignore` of `TRUE` correct what is found.
 #' @param packages Names of packages to attach, in addition to those found.
 #' @param stdout Output: `TRUE` catches it for `value()`, `FALSE` discards it, `NA` leaves it alone.
-#' @param conditions Classes of conditions to catch for `value()`; attribute `exclude` names classes to drop. Those
-#'   not caught are muffled. `NULL` leaves conditions alone.
+#' @param conditions Classes of conditions to catch for `value()`; attribute `exclude` names classes to drop.
+#'   Those not caught are muffled. `NULL` leaves conditions alone.
 #' @param label A name for messages.
 #' @param ... For `future()`, further fields of the future; otherwise passed on.
-#' @return `future()` a future; `value()` the value, for a list or environment the same shape with the values in
-#'   place of the futures; `resolved()` `TRUE` when the value can be had without waiting, one for each element;
-#'   `resolve()` its argument, when all futures in it are resolved.
+#' @return `future()` a future; `value()` the value, for a list or environment the same shape with the values
+#'   in place of the futures; `resolved()` `TRUE` when the value can be had without waiting, one for each
+#'   element; `resolve()` its argument, when all futures in it are resolved.
 #' @section Errors:
-#' Besides the expression's own: `FutureError` for what goes wrong with the future itself (`FutureInterruptError`
-#' when it was interrupted, cancelled or its worker died, `FutureLaunchError` when it could not be started);
-#' `avenir_invalid_argument` for arguments that make no sense.
+#' Besides the expression's own: `FutureError` for what goes wrong with the future itself
+#' (`FutureInterruptError` when it was interrupted, cancelled or its worker died, `FutureLaunchError` when it
+#' could not be started); `avenir_invalid_argument` for arguments that make no sense.
 #' @seealso [plan()], [future_lapply()]
 #' @examples
 #' a <- 3
@@ -55,15 +56,16 @@
 #' set.seed(1)
 #' value(future(rnorm(2), seed = TRUE))
 #' @export
-future <- function(expr, envir = parent.frame(), substitute = TRUE, lazy = FALSE, seed = FALSE, globals = TRUE,
-                   packages = NULL, stdout = TRUE, conditions = "condition", label = NULL, ...) {
+future <- function(expr, envir = parent.frame(), substitute = TRUE, lazy = FALSE, seed = FALSE,
+                   globals = TRUE, packages = NULL, stdout = TRUE, conditions = "condition", label = NULL,
+                   ...) {
   if (substitute) expr <- substitute(expr)
   seed <- checked_seed(seed)
   check_flag(lazy, "lazy")
   found <- find_globals(expr, envir, globals, packages)
   check_exportable(found$globals)
-  future <- new_future(found, seed, check_stdout(stdout), check_conditions(conditions), check_label(label), lazy,
-                       list(...))
+  future <- new_future(found, seed, check_stdout(stdout), check_conditions(conditions), check_label(label),
+                       lazy, list(...))
   if (!lazy) run(future)
   future
 }
@@ -73,9 +75,9 @@ checked_seed <- function(seed) if (is.null(seed) || isFALSE(seed)) seed else fut
 
 new_future <- function(found, seed, stdout, conditions, label, lazy, more) {
   warn_deprecated(names(more))
-  fields <- list(expr = found$expr, globals = found$globals, packages = found$packages, seed = seed, stdout = stdout,
-                 conditions = conditions, label = label, lazy = lazy, state = "created", owner = session_uuid(),
-                 uuid = new_future_uuid(), result = NULL)
+  fields <- list(expr = found$expr, globals = found$globals, packages = found$packages, seed = seed,
+                 stdout = stdout, conditions = conditions, label = label, lazy = lazy, state = "created",
+                 owner = session_uuid(), uuid = new_future_uuid(), result = NULL)
   future <- list2env(c(fields, more), parent = emptyenv())
   class(future) <- c("AvenirFuture", "Future", "environment")
   future
@@ -83,13 +85,14 @@ new_future <- function(found, seed, stdout, conditions, label, lazy, more) {
 
 warn_deprecated <- function(names) {
   for (name in intersect(names, c("earlySignal", "gc", "local"))) {
-    warn_avenir(sprintf("Argument `%s` of future() is deprecated and has no effect.", name), "deprecatedWarning")
+    warn_avenir(sprintf("Argument `%s` of future() is deprecated and has no effect.", name),
+                "deprecatedWarning")
   }
 }
 
 # ---- Identity ----
 
-# A string that no other R process has. Random without touching the session's generator: tempfile() has its own.
+# A string that no other R process has. The session's generator is not touched: tempfile() has its own.
 session_uuid <- function() {
   pid <- Sys.getpid()
   if (!identical(session_state$pid, pid)) {
@@ -109,9 +112,10 @@ new_future_uuid <- function() {
 # A future that is not collected lives with the process that started it.
 assert_owner <- function(future) {
   if (identical(future$owner, session_uuid())) return(invisible())
-  text <- paste("Invalid usage of futures: future (%s) was made by process %d and its value is not collected; only that",
-                "process can be asked about it, not this one (%d)")
-  stop(future_error(sprintf(text, label_of(future), attr(future$owner, "source")$pid, Sys.getpid()), future = future))
+  text <- paste("Invalid usage of futures: future (%s) was made by process %d and its value is not",
+                "collected; only that process can be asked about it, not this one (%d)")
+  maker <- attr(future$owner, "source")$pid
+  stop(future_error(sprintf(text, label_of(future), maker, Sys.getpid()), future = future))
 }
 
 is_future <- function(x) inherits(x, "AvenirFuture")
@@ -120,13 +124,13 @@ is_future <- function(x) inherits(x, "AvenirFuture")
 
 #' Start a future, ask for its full result
 #'
-#' For packages and tests: `run()` starts a lazy future; `result()` waits for a future and returns what came of it,
-#' without showing output or signaling conditions again.
+#' For packages and tests: `run()` starts a lazy future; `result()` waits for a future and returns what came
+#' of it, without showing output or signaling conditions again.
 #'
 #' @param future A future.
 #' @param ... Not used.
-#' @return `run()` the future; `result()` an object of class `FutureResult` with the elements `value`, `visible`,
-#'   `stdout`, `conditions` (a list of `list(condition, signaled)`, an error last) and `rng`.
+#' @return `run()` the future; `result()` an object of class `FutureResult` with the elements `value`,
+#'   `visible`, `stdout`, `conditions` (a list of `list(condition, signaled)`, an error last) and `rng`.
 #' @examples
 #' f <- future({
 #'   cat("hello\n")
@@ -158,6 +162,7 @@ run.AvenirFuture <- function(future, ...) {
 future_task <- function(future, backend) {
   task <- mget(c("expr", "globals", "packages", "seed", "stdout", "conditions", "label"), envir = future)
   task$check_rng <- isFALSE(task$seed)
+  task$split <- isTRUE(future$split)
   task["seed"] <- list(if (is.integer(task$seed)) task$seed)
   task$options <- task_options(backend)
   task
@@ -186,26 +191,37 @@ collect_future <- function(future) {
   if (!is.null(future$result)) return(future$result)
   assert_owner(future)
   if (is.null(future$handle)) {
-    stop(future_error(sprintf("Future (%s) could not be started and has no value", label_of(future)), future = future))
+    stop(future_error(sprintf("Future (%s) could not be started and has no value", label_of(future)),
+                      future = future))
   }
   record <- backend_collect(future$backend, future$handle)
   future$handle <- NULL
   error <- about_future(record$error, future)
-  future$state <- state_after(error, future$state)
+  future$state <- state_after(error)
   future$result <- new_future_result(record, error, future)
 }
 
-# Errors of the backend become errors about this future; an interrupt becomes one.
+# Errors of the backend become errors about this future; an interrupt becomes one. A future that was cancelled
+# has no value, even when it had come to its end meanwhile.
 about_future <- function(error, future) {
-  if (inherits(error, "interrupt")) return(interrupted_error(sprintf("Future (%s) was", label_of(future)), future))
+  if (future$state == "canceled") return(canceled_error(future))
+  if (inherits(error, "interrupt")) {
+    return(interrupted_error(sprintf("Future (%s) was", label_of(future)), future))
+  }
   if (inherits(error, "FutureError") && is.null(attr(error, "uuid"))) {
-    attributes(error) <- c(attributes(error), list(uuid = future$uuid, label = future$label, by = session_uuid()))
+    attributes(error) <- c(attributes(error),
+                           list(uuid = future$uuid, label = future$label, by = session_uuid()))
   }
   error
 }
 
-state_after <- function(error, state) {
-  if (state == "canceled" || inherits(error, "FutureCanceledError")) return("canceled")
+canceled_error <- function(future) {
+  text <- sprintf("Future (%s) of class %s was canceled", label_of(future), class(future)[2L])
+  future_interrupt_error(text, "FutureCanceledError", future)
+}
+
+state_after <- function(error) {
+  if (inherits(error, "FutureCanceledError")) return("canceled")
   if (inherits(error, "FutureInterruptError")) return("interrupted")
   if (inherits(error, "FutureLaunchError")) "failed" else "finished"
 }
@@ -213,8 +229,8 @@ state_after <- function(error, state) {
 new_future_result <- function(record, error, future) {
   conditions <- record$conditions
   if (!is.null(error)) conditions <- c(conditions, list(list(condition = error, signaled = 0L)))
-  result <- list(value = record$value, visible = record$visible, stdout = record$stdout, conditions = conditions,
-                 rng = record$rng, uuid = future$uuid)
+  result <- list(value = record$value, visible = record$visible, stdout = record$stdout,
+                 conditions = conditions, rng = record$rng, uuid = future$uuid)
   class(result) <- "FutureResult"
   result
 }
@@ -243,7 +259,7 @@ result_error <- function(result) {
 
 #' @rdname future
 #' @export
-value <- function(future, ...) UseMethod("value")
+value <- function(...) UseMethod("value")
 
 #' @rdname future
 #' @param future,x A future, or a list or environment of futures and other things.
@@ -302,14 +318,15 @@ drop_future <- function(future) {
 #' @rdname future
 #' @param idxs Which elements: numbers or names; `NULL` for all.
 #' @param recursive How deep to look into elements that are lists.
-#' @param reduce A function of two values, or the name of a primitive function such as `"+"`, by which the values are
-#'   combined from the left; attribute `init` is the value to start with.
+#' @param reduce A function of two values, or the name of a primitive function such as `"+"`, by which the
+#'   values are combined from the left; attribute `init` is the value to start with.
 #' @param cancel,interrupt When one future fails: are the others cancelled, and those that run interrupted?
 #' @param inorder `TRUE`: output and conditions appear in the order of the futures; `FALSE`: as they finish.
-#' @param force,sleep For compatibility; `sleep` is how long to wait for one future before looking at the others.
+#' @param force,sleep For compatibility; `sleep` is how long to wait for one future before looking at the
+#'   others.
 #' @export
-value.list <- function(x, idxs = NULL, recursive = 0, reduce = NULL, stdout = TRUE, signal = TRUE, cancel = TRUE,
-                       interrupt = cancel, inorder = TRUE, drop = FALSE, force = TRUE,
+value.list <- function(x, idxs = NULL, recursive = 0, reduce = NULL, stdout = TRUE, signal = TRUE,
+                       cancel = TRUE, interrupt = cancel, inorder = TRUE, drop = FALSE, force = TRUE,
                        sleep = getOption("future.wait.interval", 0.01), ...) {
   check_value_flags(stdout, signal, cancel, interrupt)
   reduce <- check_reduce(reduce)
@@ -331,7 +348,8 @@ value.environment <- function(x, ...) {
 }
 
 stop_foreign_future <- function(x) {
-  invalid_argument("value() must be given a future of avenir", x, "Use future::value() for futures of that package.")
+  invalid_argument("value() must be given a future of avenir", x,
+                   "Use future::value() for futures of that package.")
 }
 
 check_value_flags <- function(stdout, signal, cancel, interrupt) {
@@ -356,15 +374,21 @@ check_idxs <- function(x, idxs) {
   unique(idxs)
 }
 
-# The function and the value to start with. A primitive function cannot carry an attribute: it is given by name.
+# The function and the value to start with. A primitive function with an attribute is given by its name.
 check_reduce <- function(reduce) {
   if (is.null(reduce)) return(NULL)
   fun <- if (is.character(reduce)) get0(reduce, baseenv(), mode = "function") else reduce
+  if (is.primitive(reduce) && !is.null(attr(reduce, "init", exact = TRUE))) {
+    invalid_argument("`reduce` with attribute `init` must not be a primitive function itself", reduce,
+                     "Give its name, such as structure(\"+\", init = 0).")
+  }
   if (is.character(reduce) && !is.primitive(fun)) {
     invalid_argument("`reduce` as a string must name a primitive function of base R", as.vector(reduce))
   }
   if (!is.function(fun)) invalid_argument("`reduce` must be a function of two values", fun)
-  if (!is.primitive(fun) && !length(formals(fun))) invalid_argument("`reduce` must take at least one argument", fun)
+  if (!is.primitive(fun) && !length(formals(fun))) {
+    invalid_argument("`reduce` must take at least one argument", fun)
+  }
   list(fun = fun, init = attr(reduce, "init", exact = TRUE), has_init = "init" %in% names(attributes(reduce)))
 }
 
@@ -374,86 +398,71 @@ reduce_values <- function(x, reduce) {
   if (length(x)) Reduce(reduce$fun, x) else NULL
 }
 
-# Futures being collected: a reference object. `done`: collected; `relayed`: how many were relayed, in order.
+# Futures being collected: a reference object. `turn`: those before it are relayed. `relayed`: those that were
+# relayed before their turn, as happens when the order does not matter.
 new_collection <- function(futures, stdout, signal, cancel, interrupt, inorder, drop, sleep) {
   for (future in futures) if (future$state == "created") run(future)
-  size <- length(futures)
   list2env(list(
-    futures = futures, size = size, done = logical(size), values = vector("list", size), relayed = 0L, stdout = stdout,
-    signal = signal, cancel = cancel, interrupt = interrupt, inorder = inorder, drop = drop, sleep = sleep
+    futures = futures, turn = 1L, relayed = integer(), stdout = stdout, signal = signal, cancel = cancel,
+    interrupt = interrupt, inorder = inorder, drop = drop, sleep = sleep
   ), parent = emptyenv())
 }
 
-# Waits for the first future that is missing; when that takes long looks whether a later one has failed.
+# The values. Waits for one future after the other; when that takes long looks whether a later one has failed.
 collect_all <- function(collection) {
-  first <- 1L
-  while (first <= collection$size) {
-    if (collection$done[first]) {
-      first <- first + 1L
-    } else if (is_resolved(collection$futures[[first]], collection$sleep)) {
-      collect_one(collection, first)
-    } else {
-      collect_later(collection, first)
-    }
+  for (i in seq_along(collection$futures)) {
+    collection$turn <- i
+    while (!is_resolved(collection$futures[[i]], collection$sleep)) collect_later(collection)
+    collect_one(collection, i)
+    relay_once(collection, i)
   }
-  collection$values
+  values <- lapply(collection$futures, value_or_error)
+  if (collection$drop) lapply(collection$futures, drop_future)
+  values
 }
 
-collect_later <- function(collection, first) {
-  later <- seq_len(collection$size)
-  for (i in later[later > first & !collection$done]) {
-    if (is_resolved(collection$futures[[i]], 0)) collect_one(collection, i)
+collect_later <- function(collection) {
+  for (i in seq_along(collection$futures)[-seq_len(collection$turn)]) {
+    if (!is_resolved(collection$futures[[i]], 0)) next
+    collect_one(collection, i)
+    if (!collection$inorder) relay_once(collection, i)
   }
 }
 
 collect_one <- function(collection, i) {
   future <- collection$futures[[i]]
-  result <- collect_future(future)
-  error <- result_error(result)
-  collection$done[i] <- TRUE
+  collect_future(future)
+  note_rng_misuse(future)
+  error <- result_error(future$result)
   if (!is.null(error) && collection$signal) fail_collection(collection, error)
-  relay_ready(collection, i)
-  value <- error %||% result$value
-  misuse <- result_error(future$result)
-  if (collection$signal && !is.null(misuse)) fail_collection(collection, misuse)
-  if (!is.null(value)) collection$values[[i]] <- value
 }
 
-# Relays what its turn has come for: future i at once when the order does not matter.
-relay_ready <- function(collection, i) {
-  if (!collection$inorder) return(relay_collected(collection, i))
-  while (collection$relayed < collection$size && collection$done[collection$relayed + 1L]) {
-    collection$relayed <- collection$relayed + 1L
-    relay_collected(collection, collection$relayed)
-  }
+relay_once <- function(collection, i) {
+  if (i %in% collection$relayed) return()
+  relay_future(collection$futures[[i]], collection$stdout, collection$signal, errors = FALSE)
+  if (!collection$inorder) collection$relayed <- c(collection$relayed, i)
 }
 
-relay_collected <- function(collection, i) {
-  future <- collection$futures[[i]]
-  relay_future(future, collection$stdout, collection$signal, errors = FALSE)
-  if (collection$drop) drop_future(future)
-}
-
-# One future failed: the others are cancelled and waited for, what all of them printed and signaled is relayed,
-# then the error is raised.
+# One future failed: the others are cancelled and waited for, what all of them printed and signaled is
+# relayed, then the error is raised.
 fail_collection <- function(collection, error) {
-  missing <- which(!collection$done)
-  if (collection$cancel) for (i in missing) cancel_future(collection$futures[[i]], collection$interrupt)
-  for (i in missing) {
+  left <- seq(collection$turn, length(collection$futures))
+  if (collection$cancel) for (i in left) cancel_future(collection$futures[[i]], collection$interrupt)
+  for (i in left) {
     collect_future(collection$futures[[i]])
-    collection$done[i] <- TRUE
-    if (!collection$inorder) relay_collected(collection, i)
+    relay_once(collection, i)
   }
-  if (collection$inorder) relay_ready(collection, collection$size)
   stop(error)
 }
+
+value_or_error <- function(future) result_error(future$result) %||% future$result$value
 
 # ---- Cancelling ----
 
 #' Cancel futures
 #'
-#' Futures that run are given up; asking for their value then is an error of class `FutureCanceledError`. Futures
-#' that are lazy or finished are left as they are.
+#' Futures that run are given up; asking for their value then is an error of class `FutureCanceledError`.
+#' Futures that are lazy or finished are left as they are.
 #'
 #' @param x A future, or a list or environment of futures.
 #' @param interrupt `TRUE`: the evaluation is interrupted where the plan can do that.
@@ -516,8 +525,8 @@ is_resolved <- function(future, timeout) {
 #' @rdname future
 #' @param result `TRUE`: the results are fetched too.
 #' @export
-resolve <- function(x, idxs = NULL, recursive = 0, result = FALSE, stdout = FALSE, signal = FALSE, force = FALSE,
-                    sleep = getOption("future.wait.interval", 0.01), ...) {
+resolve <- function(x, idxs = NULL, recursive = 0, result = FALSE, stdout = FALSE, signal = FALSE,
+                    force = FALSE, sleep = getOption("future.wait.interval", 0.01), ...) {
   if (isTRUE(recursive)) recursive <- getOption("future.resolve.recursive", 99)
   if (recursive < 0 || !(is.list(x) || is.environment(x))) return(x)
   if (is_future(x)) {
@@ -526,8 +535,8 @@ resolve <- function(x, idxs = NULL, recursive = 0, result = FALSE, stdout = FALS
     elements <- if (is.list(x)) x else as.list(x)
     if (!is.null(idxs)) elements <- elements[check_idxs(elements, idxs)]
     for (element in elements) {
-      resolve(element, recursive = recursive - !is_future(element), result = result, stdout = stdout, signal = signal,
-              sleep = sleep)
+      resolve(element, recursive = recursive - !is_future(element), result = result, stdout = stdout,
+              signal = signal, sleep = sleep)
     }
   }
   x
@@ -538,7 +547,8 @@ resolve_future <- function(future, recursive, result, stdout, signal, sleep) {
   if (!result && !stdout && !signal) return(invisible())
   collected <- collect_future(future)
   if (stdout || signal) value(future, stdout = stdout, signal = signal)
-  if (recursive > 0) resolve(collected$value, recursive = recursive - 1, result = TRUE, stdout = stdout, signal = signal)
+  if (recursive <= 0) return(invisible())
+  resolve(collected$value, recursive = recursive - 1, result = TRUE, stdout = stdout, signal = signal)
 }
 
 # ---- Looking at futures ----
@@ -547,8 +557,8 @@ resolve_future <- function(future, recursive, result, stdout, signal, sleep) {
 print.AvenirFuture <- function(x, ...) {
   cat(sprintf("%s:\n", class(x)[2L]))
   facts <- c(Label = label_of(x), Expression = paste(deparse(x$expr, nlines = 3L), collapse = "\n  "),
-             Globals = paste(names(x$globals), collapse = ", "), Packages = paste(x$packages, collapse = ", "),
-             Seed = paste(show_value(x$seed), collapse = " "), State = x$state,
+             Globals = paste(names(x$globals), collapse = ", "),
+             Packages = paste(x$packages, collapse = ", "), Seed = show_value(x$seed), State = x$state,
              Identifier = paste(x$uuid, collapse = "-"))
   cat(sprintf("%s: %s\n", names(facts), facts), sep = "")
   invisible(x)

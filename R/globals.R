@@ -123,8 +123,8 @@ signal_reference <- function(name, value, reference, action) {
 reference_message <- function(name, value, reference) {
   text <- paste0(
     "the global `%s` (class %s) holds a non-exportable reference (%s), which means something in this process only.",
-    "\ni Create it inside the future or in each worker, or send what it was made from (a file name, a vector). If it is ",
-    "known to be harmless, set options(future.globals.onReference = \"ignore\").")
+    "\ni Create it inside the future or in each worker, or send what it was made from (a file name, a vector). If it ",
+    "is known to be harmless, set options(future.globals.onReference = \"ignore\").")
   sprintf(text, name, quote_names(class(value)[1L]), describe_reference(reference))
 }
 
@@ -145,9 +145,9 @@ size_message <- function(globals, total, limit) {
   listed <- sprintf("`%s` (%s, class %s)", names(globals)[largest], show_bytes(sizes[largest]),
                     vapply(globals[largest], function(x) quote_names(class(x)[1L]), ""))
   text <- paste0(
-    "the total size of the %d globals is %s, more than the %s that option `future.globals.maxSize` allows. Largest: %s.",
-    "\ni Raise the limit, options(future.globals.maxSize = %.0f) or Inf, or name the globals that are needed with ",
-    "`globals =`.")
+    "the total size of the %d globals is %s, more than the %s that option `future.globals.maxSize` allows. ",
+    "Largest: %s.\ni Raise the limit, options(future.globals.maxSize = %.0f) or Inf, or name the globals that are ",
+    "needed with `globals =`.")
   sprintf(text, length(globals), show_bytes(total), show_bytes(limit), paste(listed, collapse = ", "), ceiling(total))
 }
 

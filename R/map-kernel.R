@@ -1,5 +1,5 @@
-# How expressions and the elements of maps are evaluated. Shared by the session (sequential) and the workers: the
-# build copies this file into inst/worker, so its functions use base R alone and no other file of avenir.
+# How expressions and the elements of maps are evaluated. Shared by the session (sequential) and the workers:
+# the build copies this file into inst/worker, so its functions use base R alone and no other file of avenir.
 
 # The call that evaluates a future's expression, to be evaluated in the global environment. It gives
 # list(value, visible); conditions raised at its top level have the call `eval(quote(...), new.env())`, as
@@ -16,8 +16,8 @@ make_element_call <- function(kernel, fun, args) {
   do.call(maker, c(list(fun), args), quote = TRUE)
 }
 
-# The element is forced first: a promise would be evaluated when the function gets to it, perhaps after the loop
-# has moved on.
+# The element is forced first: a promise would be evaluated when the function gets to it, perhaps after the
+# loop has moved on.
 make_lapply_call <- function(...future.FUN, ...) {
   function(...future.X_jj) {
     ...future.X_jj

@@ -6,16 +6,16 @@
 #'
 #' @details
 #' Output and conditions are relayed element by element in the order of the elements: output first, then the
-#' conditions in their order. When an element fails, the elements after it are cancelled, a warning tells so, and the
-#' error is raised as the condition that it was. An interrupt (Ctrl-C) cancels all and is raised as an error of class
-#' `FutureInterruptError`.
+#' conditions in their order. When an element fails, the elements after it are cancelled, a warning tells so,
+#' and the error is raised as the condition that it was. An interrupt (Ctrl-C) cancels all and is raised as an
+#' error of class `FutureInterruptError`.
 #'
-#' With `future.seed` each element draws from a stream of its own, which depends on the seed and on the element's
-#' position only: results are the same under every plan, any number of workers and any chunks.
+#' With `future.seed` each element draws from a stream of its own, which depends on the seed and on the
+#' element's position only: results are the same under every plan, any number of workers and any chunks.
 #'
-#' By default workers take elements as they get free, in chunks whose size follows the time that elements take. A
-#' value given to `future.scheduling` or `future.chunk.size` is kept to, and then chunks are as future.apply
-#' makes them.
+#' By default workers take elements as they get free, in chunks whose size follows the time that elements
+#' take. A value given to `future.scheduling` or `future.chunk.size` is kept to, and then chunks are as
+#' future.apply makes them.
 #'
 #' @param X A vector; anything else is turned into a list.
 #' @param FUN A function, or its name.
@@ -23,20 +23,20 @@
 #' @param future.envir Where global variables are looked up.
 #' @param future.stdout,future.conditions What happens to output and conditions; see [future()].
 #' @param future.globals,future.packages Global variables and packages; see [future()].
-#' @param future.seed `TRUE`, a number or an L'Ecuyer-CMRG state: each element has a stream of its own that derives
-#'   from it. A list of one state for each element: these. `FALSE`: none, and a warning when numbers are drawn.
-#'   `NULL`: none and no warning.
-#' @param future.scheduling The average number of chunks for each worker; `FALSE` or `Inf` for one element a chunk,
-#'   0 for one chunk in all. Attribute `ordering` (numbers, a function of the number of elements, or `"random"`) is the
-#'   order in which the elements are processed.
-#' @param future.chunk.size The average number of elements in a chunk; overrides `future.scheduling`. Takes the same
-#'   attribute.
+#' @param future.seed `TRUE`, a number or an L'Ecuyer-CMRG state: each element has a stream of its own that
+#'   derives from it. A list of one state for each element: these. `FALSE`: none, and a warning when numbers
+#'   are drawn. `NULL`: none and no warning.
+#' @param future.scheduling The average number of chunks for each worker; `FALSE` or `Inf` for one element a
+#'   chunk, 0 for one chunk in all. Attribute `ordering` (numbers, a function of the number of elements, or
+#'   `"random"`) is the order in which the elements are processed.
+#' @param future.chunk.size The average number of elements in a chunk; overrides `future.scheduling`. Takes
+#'   the same attribute.
 #' @param future.label A name for messages; `%d` in it stands for a number.
 #' @param simplify,USE.NAMES,FUN.VALUE,n,expr As for [sapply()], [vapply()] and [replicate()].
 #' @return As for the function of base R.
 #' @section Errors:
-#' Besides those of `FUN`: `avenir_invalid_argument` for arguments that make no sense; `FutureError` when the plan
-#' fails, among them `FutureInterruptError` when a worker died.
+#' Besides those of `FUN`: `avenir_invalid_argument` for arguments that make no sense; `FutureError` when the
+#' plan fails, among them `FutureInterruptError` when a worker died.
 #' @seealso [plan()], [future()]
 #' @examples
 #' future_lapply(1:3, function(i) i^2)
@@ -92,35 +92,35 @@ future_vapply <- function(X, FUN, FUN.VALUE, ..., USE.NAMES = TRUE, future.envir
 
 #' @rdname future_lapply
 #' @export
-future_replicate <- function(n, expr, simplify = "array", future.seed = TRUE, ..., future.envir = parent.frame(),
-                             future.label = "future_replicate-%d") {
+future_replicate <- function(n, expr, simplify = "array", future.seed = TRUE, ...,
+                             future.envir = parent.frame(), future.label = "future_replicate-%d") {
   fun <- eval.parent(substitute(function(...) expr))
-  future_sapply(integer(n), fun, simplify = simplify, future.seed = future.seed, ..., future.envir = future.envir,
-                future.label = future.label)
+  future_sapply(integer(n), fun, simplify = simplify, future.seed = future.seed, ...,
+                future.envir = future.envir, future.label = future.label)
 }
 
 # ---- vapply ----
 
-# FUN with a check of each value, so that a wrong one ends the map at once. Its environment lies above base, not
-# above this package: workers need not load it.
+# FUN with a check of each value, so that a wrong one ends the map at once. Its environment lies above base,
+# not above this package: workers need not load it.
 checked_value <- function(FUN, FUN.VALUE) {
-  check <- function(x, ...) {
-    value <- x_FUN(x, ...)
-    if (length(value) != size) {
-      stop(sprintf("values must be length %d, but FUN(X[[ii]]) result is length %d", size, length(value)))
-    }
-    if (!typeof(value) %in% types) {
-      stop(sprintf("values must be type '%s', but FUN(X[[ii]]) result is type '%s'", type, typeof(value)))
-    }
-    if (!all(dim(value) == dims)) stop("dim(FUN(X[[ii]])) differs from dim(FUN.VALUE)")
-    value
-  }
-  environment(check) <- list2env(list(
-    x_FUN = FUN, size = length(FUN.VALUE), type = typeof(FUN.VALUE), types = accepted_types(typeof(FUN.VALUE)),
-    dims = dim(FUN.VALUE)
-  ), parent = baseenv())
-  check
+  eval(value_checker, list2env(list(
+    x_FUN = FUN, size = length(FUN.VALUE), type = typeof(FUN.VALUE),
+    types = accepted_types(typeof(FUN.VALUE)), dims = dim(FUN.VALUE)
+  ), parent = baseenv()))
 }
+
+value_checker <- quote(function(x, ...) {
+  value <- x_FUN(x, ...)
+  if (length(value) != size) {
+    stop(sprintf("values must be length %d, but FUN(X[[ii]]) result is length %d", size, length(value)))
+  }
+  if (!typeof(value) %in% types) {
+    stop(sprintf("values must be type '%s', but FUN(X[[ii]]) result is type '%s'", type, typeof(value)))
+  }
+  if (!all(dim(value) == dims)) stop("dim(FUN(X[[ii]])) differs from dim(FUN.VALUE)")
+  value
+})
 
 # Types that vapply() turns into `type`.
 accepted_types <- function(type) {
@@ -161,7 +161,8 @@ new_chunking <- function(scheduling, size, given) {
   if (!(is_flag(scheduling) || is_number(scheduling)) || scheduling < 0) {
     invalid_argument("`future.scheduling` must be TRUE, FALSE or one number from 0", scheduling)
   }
-  list(scheduling = scheduling, size = size, given = given || identical(getOption("avenir.scheduling"), "static"))
+  list(scheduling = scheduling, size = size,
+       given = given || identical(getOption("avenir.scheduling"), "static"))
 }
 
 check_chunk_size <- function(size) {
@@ -194,9 +195,12 @@ chunk_order <- function(chunking, n) {
   if (is.null(order) || n < 2L) return(NULL)
   if (is.character(order) && identical(order[1L], "random")) return(keep_random_seed(sample.int(n)))
   if (is.function(order)) order <- order(n)
-  if (is.numeric(order) && length(order) == n && !anyNA(order) && setequal(order, seq_len(n))) return(as.integer(order))
-  invalid_argument(sprintf("attribute `ordering` must be \"random\", a function or a permutation of 1 to %d", n), order)
+  if (is_permutation(order, n)) return(as.integer(order))
+  problem <- "attribute `ordering` must be \"random\", a function or a permutation of 1 to %d"
+  invalid_argument(sprintf(problem, n), order)
 }
+
+is_permutation <- function(x, n) is.numeric(x) && length(x) == n && !anyNA(x) && setequal(x, seq_len(n))
 
 # ---- The map itself ----
 
@@ -206,14 +210,15 @@ map_elements <- function(x, fun, args, kernel, options, chunking) {
   found <- map_globals(x, fun, args, options)
   bounds <- chunk_bounds(chunking, length(x), backend_workers(backend))
   check_map_size(found$globals, fun, args, x, backend, bounds)
-  job <- list(fun = fun, x = x, args = args, kernel = kernel, globals = found$globals, packages = found$packages,
-              seeds = seeds, check_rng = is.null(seeds) && isFALSE(options$seed), stdout = options$stdout,
-              conditions = options$conditions, bounds = bounds, order = chunk_order(chunking, length(x)),
-              label = options$label, options = task_options(backend))
+  job <- list(fun = fun, x = x, args = args, kernel = kernel, globals = found$globals,
+              packages = found$packages, seeds = seeds, check_rng = is.null(seeds) && isFALSE(options$seed),
+              stdout = options$stdout, conditions = options$conditions, bounds = bounds,
+              order = chunk_order(chunking, length(x)), label = options$label,
+              options = task_options(backend))
   evaluate_job(backend, job, options)
 }
 
-# Globals of the function, of the arguments that all calls share, and of elements that are functions or the like.
+# Globals of the function, of the arguments that all calls share, and of elements that are functions.
 map_globals <- function(x, fun, args, options) {
   elements <- if (is.list(x)) list(x) else NULL
   found <- find_function_globals(fun, c(args, elements), options$envir, options$globals, options$packages)
@@ -237,12 +242,13 @@ evaluate_job <- function(backend, job, options) {
 
 # The error that ended a map, raised as it was after the warning that future.apply gives.
 stop_map <- function(error) {
-  warning(sprintf("Caught %s. Canceling all iterations ...", class(error)[1L]), call. = FALSE, immediate. = TRUE)
+  text <- sprintf("Caught %s. Canceling all iterations ...", class(error)[1L])
+  warning(text, call. = FALSE, immediate. = TRUE)
   stop(error)
 }
 
-# `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once: as a
-# warning at the end or before the error, as an error at once.
+# `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once: as
+# a warning at the end or before the error, as an error at once.
 new_map_relay <- function(options) {
   misuse <- NULL
   finish <- function() {

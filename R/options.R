@@ -1,8 +1,8 @@
 # Options: future's, which are read where they matter and may come from environment variables, and our own
 # ("avenir.*").
 
-# Options of future that R_FUTURE_* environment variables set when the package is loaded, with their types. The
-# variable of "future.rng.onMisuse" is R_FUTURE_RNG_ONMISUSE.
+# Options of future that R_FUTURE_* environment variables set when the package is loaded, with their types.
+# The variable of "future.rng.onMisuse" is R_FUTURE_RNG_ONMISUSE.
 environment_options <- c(
   future.plan = "character", future.globals.maxSize = "size", future.rng.onMisuse = "character",
   future.globals.onReference = "character", future.debug = "logical", future.resolve.recursive = "numeric",

@@ -2,8 +2,8 @@
 
 # ---- Strategies ----
 
-# Strategies are functions only because code inspects them as such: formals() shows their arguments, attributes
-# "tweaks" and "call" how they were made. They are never called.
+# Strategies are functions only because code inspects them as such: formals() shows their arguments,
+# attributes "tweaks" and "call" how they were made. They are never called.
 new_strategy <- function(fun, classes, factory, untweakable = character()) {
   structure(fun, class = c(classes, "avenir_strategy", "future", "function"), init = TRUE, factory = factory,
             untweakable = untweakable)
@@ -11,35 +11,40 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 
 #' Plans
 #'
-#' `plan()` says how futures and maps are evaluated from here on. `sequential` evaluates them in this R session;
-#' `multisession` in R sessions on this machine that run in the background.
+#' `plan()` says how futures and maps are evaluated from here on. `sequential` evaluates them in this R
+#' session; `multisession` in R sessions on this machine that run in the background; `multicore` in forks of this
+#' session, made when the future is; `cluster` in R sessions on machines given by name (this version: on this
+#' machine only).
 #'
 #' @details
-#' A plan is given as a name (`plan(multisession, workers = 4)`), a string, or a strategy made by [tweak()]. A list
-#' makes a stack: the first strategy is for futures created here, the second for futures created while evaluating
-#' those, and so on. A level that is not given is sequential, so that nesting does not multiply processes.
+#' A plan is given as a name (`plan(multisession, workers = 4)`), a string, or a strategy made by [tweak()]. A
+#' list makes a stack: the first strategy is for futures created here, the second for futures created while
+#' evaluating those, and so on. A level that is not given is sequential, so that nesting does not multiply
+#' processes.
 #'
-#' Setting the plan that is in force already does nothing: the workers stay. Any other plan ends the workers of the
-#' plan before; their unfinished futures are lost.
+#' Setting the plan that is in force already does nothing: the workers stay. Any other plan ends the workers
+#' of the plan before; their unfinished futures are lost.
 #'
-#' Instead of a strategy `plan()` takes one of these words. `"next"` (or `NULL`, or nothing): the strategy in force.
-#' `"list"`: the stack. `"tail"`: the stack below the first. `"backend"`: the backend in force. `"default"`: sets the
-#' plan of option `future.plan`, sequential when there is none. `"reset"`: sets sequential. `"pop"`: takes the first
-#' strategy off the stack.
+#' Instead of a strategy `plan()` takes one of these words. `"next"` (or `NULL`, or nothing): the strategy in
+#' force. `"list"`: the stack. `"tail"`: the stack below the first. `"backend"`: the backend in force.
+#' `"default"`: sets the plan of option `future.plan`, sequential when there is none. `"reset"`: sets
+#' sequential. `"pop"`: takes the first strategy off the stack.
 #'
 #' `with(plan(...), expr)` evaluates `expr` under a plan and returns to the plan before, whose workers stay;
 #' `with(plan(...), local = TRUE)` sets a plan until the calling function returns.
 #'
-#' @param strategy A strategy, a string, a list of these, a stack that `plan()` returned, or one of the words above.
+#' @param strategy A strategy, a string, a list of these, a stack that `plan()` returned, or one of the words
+#'   above.
 #' @param ... Arguments of the strategy, such as `workers`. Arguments that no strategy knows give a warning.
 #' @param substitute `FALSE`: `strategy` is evaluated as usual instead of being read as written.
-#' @param .skip,.call,.cleanup,.init For other packages: the call to note down (`.call`), whether the workers of the
-#'   plan before are ended (`.cleanup`), whether workers are started now or when first needed (`.init`).
+#' @param .skip,.call,.cleanup,.init For other packages: the call to note down (`.call`), whether the workers
+#'   of the plan before are ended (`.cleanup`), whether workers are started now or when first needed
+#'   (`.init`).
 #' @return The stack before, invisibly; for the words the thing they name.
 #' @section Errors:
 #' An unknown plan and a number of workers that is not a whole number from 1 are errors of class
-#' `avenir_invalid_argument`; workers that cannot start are errors of class `avenir_worker_start_error`. The plan
-#' before stays in force.
+#' `avenir_invalid_argument`; workers that cannot start are errors of class `avenir_worker_start_error`. The
+#' plan before stays in force.
 #' @seealso [future()], [future_lapply()], [nbrOfWorkers()]
 #' @examples
 #' plan(sequential)
@@ -76,12 +81,30 @@ sequential <- new_strategy(function(..., envir = parent.frame()) stop_called_str
 #' @export
 multisession <- new_strategy(
   function(..., workers = availableCores(), rscript_libs = .libPaths()) stop_called_strategy("multisession"),
-  c("multisession", "cluster", "multiprocess"), function(...) start_multisession(...), untweakable = "persistent"
+  c("multisession", "cluster", "multiprocess"), function(...) start_multisession(...),
+  untweakable = "persistent"
+)
+
+#' @rdname plan
+#' @export
+multicore <- new_strategy(
+  function(..., workers = availableCores(constraints = "multicore")) stop_called_strategy("multicore"),
+  c("multicore", "multiprocess"), function(...) start_multicore(...)
+)
+
+#' @rdname plan
+#' @param persistent Taken for compatibility: workers are as new for each future.
+#' @export
+cluster <- new_strategy(
+  function(..., workers = availableWorkers(), persistent = FALSE, rscript_libs = .libPaths()) {
+    stop_called_strategy("cluster")
+  },
+  c("cluster", "multiprocess"), function(...) start_cluster(...)
 )
 
 stop_called_strategy <- function(name) {
-  stop_avenir(sprintf("%s() is a plan and is not called.\ni Use plan(%s, ...) or tweak(%s, ...).", name, name, name),
-              "avenir_invalid_argument")
+  text <- "%1$s() is a plan and is not called.\ni Use plan(%1$s, ...) or tweak(%1$s, ...)."
+  stop_avenir(sprintf(text, name), "avenir_invalid_argument")
 }
 
 # "multisession": the class of a strategy that names it.
@@ -123,20 +146,23 @@ check_tweaks <- function(strategy, tweaks) {
   }
   own <- intersect(names, c(future_only_arguments, attr(strategy, "untweakable")))
   if (length(own)) {
-    invalid_argument("these arguments cannot be set by plan() or tweak()", own, "Give them to future() itself.")
+    invalid_argument("these arguments cannot be set by plan() or tweak()", own,
+                     "Give them to future() itself.")
   }
   unknown <- setdiff(names, known_arguments(strategy, names))
   if (!length(unknown)) return(invisible())
-  text <- sprintf("Detected %d unknown future arguments: %s", length(unknown), paste(sQuote(unknown), collapse = ", "))
+  text <- sprintf("Detected %d unknown future arguments: %s", length(unknown),
+                  paste(sQuote(unknown), collapse = ", "))
   warn_avenir(text)
 }
 
-future_only_arguments <- c("conditions", "envir", "expr", "globals", "lazy", "local", "packages", "seed", "stdout",
-                           "substitute", "version")
+future_only_arguments <- c("conditions", "envir", "expr", "globals", "lazy", "local", "packages", "seed",
+                           "stdout", "substitute", "version")
 
-# Arguments that plans of future take, ours among them; those for starting workers only when there is need to look.
+# Arguments that plans of future take, ours among them; those for starting workers only when need be.
 known_arguments <- function(strategy, names) {
-  known <- c(names(formals(strategy)), "earlySignal", "split", "gc", "maxSizeOfObjects", "interrupts", "hooks", "label")
+  known <- c(names(formals(strategy)), "earlySignal", "split", "gc", "maxSizeOfObjects", "interrupts",
+             "hooks", "label")
   if (all(names %in% known) || !inherits(strategy, "multiprocess")) return(known)
   starters <- list(parallelly::makeClusterPSOCK, parallelly::makeNodePSOCK)
   c(known, "wait.timeout", "wait.interval", "wait.alpha", "start_timeout", "interrupt_grace", "profile",
@@ -184,13 +210,16 @@ new_plan_list <- function(strategies) {
 as_strategy <- function(x, envir) {
   if (inherits(x, "avenir_strategy")) return(x)
   if (is.character(x) && length(x) == 1L) return(named_strategy(x, envir))
-  if (is.list(x) && is.character(x$strategy)) return(tweak_strategy(named_strategy(x$strategy, envir), x$tweaks))
-  if (inherits(x, "future")) return(tweak_strategy(named_strategy(strategy_name(x), envir), attr(x, "tweaks")))
+  if (inherits(x, "future")) x <- describe_strategy(x)
+  if (is.list(x) && is.character(x$strategy)) {
+    return(tweak_strategy(named_strategy(x$strategy, envir), x$tweaks))
+  }
   invalid_argument("a plan must be a strategy such as sequential or multisession, or its name", x)
 }
 
 named_strategy <- function(name, envir) {
-  own <- switch(sub("^(avenir|future)::", "", name), sequential = sequential, multisession = multisession)
+  own <- switch(sub("^(avenir|future)::", "", name), sequential = sequential, multisession = multisession,
+                multicore = multicore, cluster = cluster)
   if (!is.null(own)) return(own)
   parts <- strsplit(name, "::", fixed = TRUE)[[1L]]
   if (length(parts) == 2L && requireNamespace(parts[1L], quietly = TRUE)) envir <- getNamespace(parts[1L])
@@ -200,7 +229,7 @@ named_strategy <- function(name, envir) {
 }
 
 stop_unknown_plan <- function(name) {
-  text <- "No such backend for futures: %s.\ni Plans are sequential and multisession."
+  text <- "No such backend for futures: %s.\ni Plans are sequential, multisession, multicore and cluster."
   stop_avenir(sprintf(text, sQuote(name)), "avenir_invalid_argument")
 }
 
@@ -211,8 +240,9 @@ describe_strategy <- function(strategy) {
 
 # ---- The stack ----
 
-# `levels`: one environment for each level of the stack, with its strategy and, once needed, its backend. Futures
-# evaluated in this session see the tail of it (enter_next_level()). `pid`: the process that made the backends.
+# `levels`: one environment for each level of the stack, with its strategy and, once needed, its backend.
+# Futures evaluated in this session see the tail of it (enter_next_level()). `first`: the levels that the
+# session started with. `pid`: the process that made the backends.
 plan_state <- new.env(parent = emptyenv())
 
 new_level <- function(strategy, below) {
@@ -227,7 +257,7 @@ new_levels <- function(strategies) {
 
 plan_levels <- function() {
   if (is.null(plan_state$levels)) {
-    plan_state$levels <- new_levels(default_strategies())
+    plan_state$levels <- plan_state$first <- new_levels(default_strategies())
     plan_state$pid <- Sys.getpid()
   }
   plan_state$levels
@@ -242,23 +272,24 @@ default_strategies <- function() {
 # The level below the last. One for all: its backend has no state.
 sequential_level <- function() {
   if (is.null(plan_state$sequential)) {
-    plan_state$sequential <- new_levels(plan_strategies(sequential, list(), quote(plan(sequential)), baseenv()))
+    strategies <- plan_strategies(sequential, list(), quote(plan(sequential)), baseenv())
+    plan_state$sequential <- new_levels(strategies)
   }
   plan_state$sequential
 }
 
 plan_list <- function() new_plan_list(lapply(plan_levels(), function(level) level$strategy))
 
-# Sets new strategies in force unless they are already. The first backend is started before the one in force is
-# ended: when that fails the plan stays. Returns the strategies before, invisibly.
+# Sets new strategies in force unless they are already. The first backend is started before the one in force
+# is ended: when that fails the plan stays. Returns the strategies before, invisibly.
 set_plan <- function(strategies, cleanup = NA, init = TRUE, temporary = FALSE) {
   before <- plan_list()
   levels_before <- plan_levels()
   if (temporary) attr(before, "levels") <- levels_before
+  note_environment_variables()
   if (same_strategies(strategies, before)) return(invisible(before))
   assert_allowed(strategies)
   levels <- new_levels(strategies)
-  note_environment_variables()
   if (init) level_backend(levels[[1L]])
   if (!temporary && !isFALSE(cleanup)) close_levels(levels_before)
   plan_state$levels <- levels
@@ -275,7 +306,7 @@ assert_allowed <- function(strategies) {
   names <- vapply(strategies, strategy_name, "")
   refused <- intersect(names, getOption("future.plan.disallow"))
   if (!length(refused)) return(invisible())
-  text <- "plan(%s) is not allowed here: option `future.plan.disallow` lists it.\ni Use one that it does not list."
+  text <- "plan(%s) is not allowed here: option `future.plan.disallow` lists it.\ni Use another plan."
   stop(future_error(sprintf(text, refused[1L])))
 }
 
@@ -284,6 +315,13 @@ close_levels <- function(levels) {
     if (!is.null(level$backend)) backend_close(level$backend)
     level$backend <- NULL
   }
+}
+
+# For workers, after each task: a plan that the task has set ends with it.
+reset_worker_plan <- function() {
+  if (identical(plan_state$levels, plan_state$first)) return(invisible())
+  close_levels(plan_state$levels)
+  plan_state$levels <- plan_state$first
 }
 
 # The session's plan is given up, as when the package is unloaded or R ends.
@@ -367,12 +405,38 @@ start_multisession <- function(workers, ..., split = FALSE) {
   workers <- check_workers(workers, "multisession")
   if (workers == 1L && !exact) return(new_sequential_backend(split = split))
   if (!exact) check_load(workers)
-  constructor <- get0("new_multisession_backend", envir = topenv(), mode = "function", inherits = FALSE)
-  if (is.null(constructor)) stop_avenir("plan(multisession) is not built yet.", "avenir_worker_start_error")
-  backend <- constructor(workers, ...)
-  backend$future_classes <- c("MultisessionFuture", "ClusterFuture", "MultiprocessFuture")
-  if (is.null(backend$interrupts)) backend$interrupts <- TRUE
+  new_multisession_backend(workers, ...)
+}
+
+# Where forking is not safe (RStudio, or switched off) the plan is sequential; parallelly says so once.
+start_multicore <- function(workers, ..., split = FALSE) {
+  exact <- inherits(workers, "AsIs")
+  workers <- check_workers(workers, "multicore")
+  if (!parallelly::supportsMulticore(warn = TRUE)) return(new_sequential_backend(split = split))
+  if (workers == 1L && !exact) return(new_sequential_backend(split = split))
+  if (!exact) check_load(workers)
+  new_multicore_backend(workers, ...)
+}
+
+# A number, or "localhost" as often as there are to be workers: the engine's own workers on this machine.
+start_cluster <- function(workers, persistent = FALSE, ...) {
+  if (is.function(workers)) workers <- workers()
+  if (is.character(workers)) workers <- count_local_workers(workers)
+  backend <- new_multisession_backend(check_workers(workers, "cluster"), interrupts = FALSE, ...)
+  backend$future_classes <- c("ClusterFuture", "MultiprocessFuture")
   backend
+}
+
+count_local_workers <- function(hosts) {
+  here <- c("localhost", "127.0.0.1", "::1", Sys.info()[["nodename"]])
+  if (!length(hosts) || anyNA(hosts)) {
+    invalid_argument("`workers` of plan(cluster) must be a number or names of machines", hosts)
+  }
+  elsewhere <- setdiff(hosts, here)
+  if (!length(elsewhere)) return(length(hosts))
+  text <- "plan(cluster): workers on other machines are not supported by this version of avenir; got %s.\ni Use %s."
+  stop_avenir(sprintf(text, paste(sQuote(elsewhere), collapse = ", "), "\"localhost\" or a number of workers"),
+              c("avenir_unsupported_error", "avenir_invalid_argument"))
 }
 
 # More workers than cores warn, more than three times as many are an error; option
@@ -381,12 +445,16 @@ check_load <- function(workers) {
   cores <- availableCores()
   limits <- rep_len(getOption("parallelly.maxWorkers.localhost", c(1, 3)), 2L)
   load <- workers / cores
-  if (load <= limits[1L]) return(invisible())
-  text <- sprintf(paste("%d workers on %d available cores (per %s) would be a load of %.0f%%; the %%s limit is %%.0f%%%%.",
-                        "\ni Use I(%d) for as many, or set option `parallelly.maxWorkers.localhost`."),
-                  workers, cores, sQuote(names(cores)), 100 * load, workers)
-  if (load > limits[2L]) stop_avenir(sprintf(text, "hard", 100 * limits[2L]), "avenir_invalid_argument")
-  warn_avenir(sprintf(text, "soft", 100 * limits[1L]))
+  if (load > limits[2L]) {
+    stop_avenir(load_message(workers, cores, "hard", limits[2L]), "avenir_invalid_argument")
+  }
+  if (load > limits[1L]) warn_avenir(load_message(workers, cores, "soft", limits[1L]))
+}
+
+load_message <- function(workers, cores, kind, limit) {
+  text <- paste0("%d workers on %d available cores (per %s) are a load of %.0f%%; the %s limit is %.0f%%.",
+                 "\ni Use I(%d) for as many, or set option `parallelly.maxWorkers.localhost`.")
+  sprintf(text, workers, cores, sQuote(names(cores)), 100 * workers / cores, kind, 100 * limit, workers)
 }
 
 # ---- Nesting ----
@@ -396,6 +464,13 @@ enter_next_level <- function() {
   levels <- plan_levels()
   plan_state$levels <- if (length(levels) > 1L) levels[-1L] else sequential_level()
   list(before = levels, entered = plan_state$levels)
+}
+
+# The same for good, in a process forked for one task. The backends of the levels belong to the process that made them.
+enter_fork <- function() {
+  enter_next_level()
+  for (level in plan_state$levels) level$backend <- NULL
+  plan_state$pid <- Sys.getpid()
 }
 
 # A plan that was set meanwhile ends with the future that set it.
@@ -424,8 +499,8 @@ with.avenir_plan_list <- function(data, expr, ..., local = FALSE, envir = parent
   invisible(data)
 }
 
-# A function that brings the plan before back. In with(plan(...), ...) that plan's levels come along in `data`, its
-# workers alive; otherwise `data` is a stack that is to be in force for a while.
+# A function that brings the plan before back. In with(plan(...), ...) that plan's levels come along in
+# `data`, its workers alive; otherwise `data` is a stack that is to be in force for a while.
 undo_plan <- function(data) {
   before <- attr(data, "levels", exact = TRUE)
   if (is.null(before)) before <- attr(set_plan(data, temporary = TRUE), "levels")
@@ -455,7 +530,8 @@ print.avenir_strategy <- function(x, ...) {
 print.avenir_plan_list <- function(x, ...) {
   cat("List of future strategies:\n")
   for (i in seq_along(x)) {
-    cat(sprintf("%d. %s:\n%s\n", i, strategy_name(x[[i]]), paste0("   - ", strategy_facts(x[[i]]), collapse = "\n")))
+    cat(sprintf("%d. %s:\n%s\n", i, strategy_name(x[[i]]),
+                paste0("   - ", strategy_facts(x[[i]]), collapse = "\n")))
   }
   invisible(x)
 }

@@ -1,18 +1,21 @@
-# Output and conditions: how they are caught where an expression is evaluated in this session, and how they come
-# out again when its value is asked for. Workers catch them in C++ (src/worker) by the same rules.
+# Output and conditions: how they are caught where an expression is evaluated in this session, and how they
+# come out again when its value is asked for. Workers catch them in C++ (src/worker) by the same rules.
 
 # ---- Catching ----
 
-# What `conditions` asks for. NULL: conditions are left alone. Otherwise those of `classes` but not of `exclude`
-# are recorded, those of `immediate` relayed at once, and all are muffled by restarts that match `muffle`.
+# What `conditions` asks for. NULL: conditions are left alone. Otherwise those of `classes` but not of
+# `exclude` are recorded, those of `immediate` relayed at once, and all are muffled by restarts that match
+# `muffle`.
 condition_filter <- function(conditions) {
   if (is.null(conditions)) return(NULL)
-  if (identical(conditions, "condition") && is.null(getOption("future.relay.immediate"))) return(default_filter)
+  usual <- identical(conditions, "condition") && is.null(getOption("future.relay.immediate"))
+  if (usual) return(default_filter)
   list(classes = as.vector(conditions), exclude = attr(conditions, "exclude", exact = TRUE),
        immediate = immediate_classes(conditions), muffle = muffle_pattern(conditions))
 }
 
-default_filter <- list(classes = "condition", exclude = NULL, immediate = "immediateCondition", muffle = "^muffle")
+default_filter <- list(classes = "condition", exclude = NULL, immediate = "immediateCondition",
+                       muffle = "^muffle")
 
 immediate_classes <- function(conditions) {
   classes <- attr(conditions, "immediateConditionClasses", exact = TRUE)
@@ -26,8 +29,8 @@ muffle_pattern <- function(conditions) {
 }
 
 # Catches what evaluations in this session print and signal. A reference object: output is caught between
-# capture_begin() and capture_end(), conditions by its `handler` (NULL when they are left alone). `once`: what is
-# caught is relayed at once, to the same handlers.
+# capture_begin() and capture_end(), conditions by its `handler` (NULL when they are left alone). `once`: what
+# is caught is relayed at once, to the same handlers.
 new_capture <- function(stdout, conditions, split = FALSE, once = FALSE) {
   capture <- new.env(parent = emptyenv())
   capture$stdout <- c(stdout) # without attributes
@@ -39,9 +42,9 @@ new_capture <- function(stdout, conditions, split = FALSE, once = FALSE) {
   capture
 }
 
-# A calling handler for all conditions. Errors, and warnings that options(warn = 2) is about to turn into errors,
-# are left to the evaluation's tryCatch(). Immediate conditions are not muffled: they go on to the handlers of the
-# session as they are.
+# A calling handler for all conditions. Errors, and warnings that options(warn = 2) is about to turn into
+# errors, are left to the evaluation's tryCatch(). Immediate conditions are not muffled: they go on to the
+# handlers of the session as they are.
 condition_recorder <- function(capture, filter) {
   function(cond) {
     if (inherits(cond, c("error", "interrupt"))) return()
@@ -63,8 +66,8 @@ forget_condition <- function(capture) capture$conditions[[length(capture$conditi
 
 `%||%` <- function(x, y) if (is.null(x)) y else x
 
-# Leaves by the first restart of the condition whose name (its first element) matches the pattern; returns when
-# there is none.
+# Leaves by the first restart of the condition whose name (its first element) matches the pattern; returns
+# when there is none.
 muffle_condition <- function(cond, pattern = "^muffle") {
   for (restart in computeRestarts(cond)) {
     if (grepl(pattern, restart[[1L]])) tryInvokeRestart(restart)
@@ -88,8 +91,8 @@ capture_end <- function(capture) {
   capture$depth <- NULL
 }
 
-# TRUE when something was caught since the last capture_take(). Called once an element: the connection is emptied
-# with each record, so that its value is as a rule zero bytes and asking for it cheaper than seek().
+# TRUE when something was caught since the last capture_take(). Called once an element: the connection is
+# emptied with each record, so that its value is as a rule zero bytes and asking for it cheaper than seek().
 capture_has_any <- function(capture) {
   length(capture$conditions) > 0L ||
     (isTRUE(capture$stdout) && length(rawConnectionValue(capture$sink)) > 0L)
@@ -97,7 +100,8 @@ capture_has_any <- function(capture) {
 
 # What was caught: list(stdout, conditions). Only after capture_end(); the capture is empty afterwards.
 capture_take <- function(capture) {
-  caught <- list(stdout = if (isTRUE(capture$stdout)) captured_text(capture$sink), conditions = capture$conditions)
+  caught <- list(stdout = if (isTRUE(capture$stdout)) captured_text(capture$sink),
+                 conditions = capture$conditions)
   capture$conditions <- list()
   capture_close(capture)
   caught
@@ -129,7 +133,7 @@ signal_again <- function(cond) {
 # For conditions that are not to wait until the value is asked for.
 relay_immediate <- function(cond) signal_again(cond)
 
-# Signals the recorded conditions that were not signaled at once, in their order. `errors`: raise an error too.
+# Signals the recorded conditions that were not signaled at once, in their order, errors only if `errors`.
 relay_conditions <- function(conditions, errors = TRUE) {
   for (recorded in conditions) {
     if (recorded$signaled > 0L) next

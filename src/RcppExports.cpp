@@ -51,6 +51,43 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_engine_new_task
+SEXP cpp_engine_new_task(SEXP engine);
+RcppExport SEXP _avenir_cpp_engine_new_task(SEXP engineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_new_task(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_engine_new_map
+SEXP cpp_engine_new_map(SEXP engine, Rcpp::List job);
+RcppExport SEXP _avenir_cpp_engine_new_map(SEXP engineSEXP, SEXP jobSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type job(jobSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_new_map(engine, job));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_engine_fork_worker
+SEXP cpp_engine_fork_worker(SEXP engine, SEXP id, SEXP limit, SEXP functions, SEXP context, SEXP x, SEXP data);
+RcppExport SEXP _avenir_cpp_engine_fork_worker(SEXP engineSEXP, SEXP idSEXP, SEXP limitSEXP, SEXP functionsSEXP, SEXP contextSEXP, SEXP xSEXP, SEXP dataSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type id(idSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type limit(limitSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type functions(functionsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type context(contextSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type data(dataSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_fork_worker(engine, id, limit, functions, context, x, data));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_engine_answered
 SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay);
 RcppExport SEXP _avenir_cpp_engine_answered(SEXP engineSEXP, SEXP idSEXP, SEXP timeoutSEXP, SEXP relaySEXP) {
@@ -323,6 +360,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_engine_stop", (DL_FUNC) &_avenir_cpp_engine_stop, 1},
     {"_avenir_cpp_engine_submit_task", (DL_FUNC) &_avenir_cpp_engine_submit_task, 2},
     {"_avenir_cpp_engine_submit_map", (DL_FUNC) &_avenir_cpp_engine_submit_map, 2},
+    {"_avenir_cpp_engine_new_task", (DL_FUNC) &_avenir_cpp_engine_new_task, 1},
+    {"_avenir_cpp_engine_new_map", (DL_FUNC) &_avenir_cpp_engine_new_map, 2},
+    {"_avenir_cpp_engine_fork_worker", (DL_FUNC) &_avenir_cpp_engine_fork_worker, 7},
     {"_avenir_cpp_engine_answered", (DL_FUNC) &_avenir_cpp_engine_answered, 4},
     {"_avenir_cpp_engine_collect", (DL_FUNC) &_avenir_cpp_engine_collect, 3},
     {"_avenir_cpp_engine_collect_map", (DL_FUNC) &_avenir_cpp_engine_collect_map, 6},

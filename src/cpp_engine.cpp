@@ -10,13 +10,15 @@
 #include "rbridge/wait.h"
 #include "shm/job_data.h"
 #include "shm/task_table.h"
+#include "worker/worker_loop.h"
 
 namespace {
 
 using namespace avenir;
 // Shut down at the end of the session at the latest.
-using EnginePointer = Rcpp::XPtr<engine::Engine, Rcpp::PreserveStorage,
-                                 Rcpp::standard_delete_finalizer<engine::Engine>, true>;
+using EnginePointer =
+    Rcpp::XPtr<engine::Engine, Rcpp::PreserveStorage, Rcpp::standard_delete_finalizer<engine::Engine>, true>;
+using JobDataPointer = Rcpp::XPtr<shm::JobData>;
 
 engine::Engine& get_engine(SEXP pointer) {
   if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrAddr(pointer) == nullptr)
@@ -47,11 +49,10 @@ SEXP unserialize_guarded(const base::SharedBytes& bytes) {
 
 SEXP lost_fields(const base::SharedBytes& bytes) {
   const auto lost = wire::LostMessage::decode(bytes);
-  return Rcpp::List::create(Rcpp::Named("worker") = lost.worker, Rcpp::Named("pid") = lost.pid,
-                            Rcpp::Named("signal") = lost.signal, Rcpp::Named("exit_code") = lost.exit_code,
-                            Rcpp::Named("known") = lost.status_known != 0,
-                            Rcpp::Named("element") = static_cast<double>(lost.element) + 1,
-                            Rcpp::Named("log") = lost.log);
+  return Rcpp::List::create(
+      Rcpp::Named("worker") = lost.worker, Rcpp::Named("pid") = lost.pid, Rcpp::Named("signal") = lost.signal,
+      Rcpp::Named("exit_code") = lost.exit_code, Rcpp::Named("known") = lost.status_known != 0,
+      Rcpp::Named("element") = static_cast<double>(lost.element) + 1, Rcpp::Named("log") = lost.log);
 }
 
 SEXP content_of(const wire::Answer& answer) {
@@ -77,16 +78,32 @@ void relay_immediates(engine::Engine& engine, uint64_t id, SEXP relay) {
   }
 }
 
-// Waits for the answer; interruptible. What is to be relayed at once goes to the R function `relay`.
-wire::Answer await(engine::Engine& engine, uint64_t id, uint64_t element, SEXP relay) {
+// Waits for the answer; interruptible. What is to be relayed at once goes to the R function `relay`. Nothing:
+// the map wants another fork first.
+std::optional<wire::Answer> await_map(engine::Engine& engine, uint64_t id, uint64_t element, SEXP relay) {
   for (;;) {
     relay_immediates(engine, id, relay);
-    if (auto answer = engine.take(id, element)) return std::move(*answer);
+    if (auto answer = engine.take(id, element)) return answer;
+    if (engine.wants_fork(id)) return std::nullopt;
     if (rbridge::wait_a_step(engine.ready_fd(), base::Deadline::never())) engine.drain_ready();
   }
 }
 
-// list(kind = , content = , element = , position = ): see R/backend-multisession.R.
+wire::Answer await(engine::Engine& engine, uint64_t id, SEXP relay) {
+  return std::move(*await_map(engine, id, 0, relay));  // a future never wants one
+}
+
+// Beyond so many unfinished forks the next has to wait until one has ended.
+void await_room(engine::Engine& engine, unsigned limit) {
+  while (engine.unfinished_forks() >= limit) {
+    engine.await_end_of_fork();
+    if (rbridge::wait_a_step(engine.ready_fd(), base::Deadline::never())) engine.drain_ready();
+  }
+}
+
+constexpr int kWantsFork = 5;  // beside the kinds of answers; see R/engine.R
+
+// list(kind = , content = , element = , position = ): see R/engine.R.
 SEXP describe_answer(const wire::Answer& answer, R_xlen_t position, SEXP content) {
   return Rcpp::List::create(Rcpp::Named("kind") = static_cast<int>(answer.kind), Rcpp::Named("content") = content,
                             Rcpp::Named("element") = static_cast<double>(answer.element) + 1,
@@ -96,7 +113,8 @@ SEXP describe_answer(const wire::Answer& answer, R_xlen_t position, SEXP content
 std::vector<uint64_t> counted_from_zero(SEXP numbers) {
   std::vector<uint64_t> result;
   if (numbers == R_NilValue) return result;
-  for (const double number : Rcpp::as<std::vector<double>>(numbers)) result.push_back(static_cast<uint64_t>(number) - 1);
+  for (const double number : Rcpp::as<std::vector<double>>(numbers))
+    result.push_back(static_cast<uint64_t>(number) - 1);
   return result;
 }
 
@@ -135,6 +153,11 @@ shm::JobDataParts parts_of(const Rcpp::List& job, const base::Bytes& context, co
   return parts;
 }
 
+shm::TaskTable make_table(engine::Engine& engine, const shm::JobDataParts& parts, const Rcpp::List& job) {
+  const uint64_t units = parts.bounds.empty() ? parts.count : parts.bounds.size() - 1;
+  return shm::TaskTable::create(parts.count, units, engine.workers(), Rcpp::as<bool>(job["keep_going"]));
+}
+
 }  // namespace
 
 // [[Rcpp::export(rng = false)]]
@@ -142,13 +165,15 @@ SEXP cpp_engine_start(Rcpp::List options) {
   return rbridge::door([&]() -> SEXP {
     engine::EngineOptions parsed;
     parsed.workers = Rcpp::as<unsigned>(options["workers"]);
+    parsed.interrupt_grace = Rcpp::as<double>(options["interrupt_grace"]);
+    parsed.forks = options.containsElementNamed("forks");
+    if (parsed.forks) return EnginePointer(new engine::Engine(std::move(parsed)));
     parsed.r.path = Rcpp::as<std::string>(options["path"]);
     parsed.r.argv = strings(options, "argv");
     parsed.r.environment = strings(options, "environment");
     parsed.r.directory = Rcpp::as<std::string>(options["directory"]);
     parsed.temp_folder = Rcpp::as<std::string>(options["temp_folder"]);
     parsed.start_timeout = Rcpp::as<double>(options["start_timeout"]);
-    parsed.interrupt_grace = Rcpp::as<double>(options["interrupt_grace"]);
     return EnginePointer(new engine::Engine(std::move(parsed)));
   });
 }
@@ -181,11 +206,45 @@ SEXP cpp_engine_submit_map(SEXP engine, Rcpp::List job) {
     else
       serialize_guarded(x, elements);
     const shm::JobDataParts parts = parts_of(job, context, elements);
-    const uint64_t units = parts.bounds.empty() ? parts.count : parts.bounds.size() - 1;
-    shm::TaskTable table =
-        shm::TaskTable::create(parts.count, units, target.workers(), Rcpp::as<bool>(job["keep_going"]));
-    return Rf_ScalarReal(
-        static_cast<double>(target.submit_map(std::move(table), shm::write_job_data(parts), parts.order)));
+    const uint64_t id = target.submit_map(make_table(target, parts, job), shm::write_job_data(parts), parts.order);
+    return Rf_ScalarReal(static_cast<double>(id));
+  });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_new_task(SEXP engine) {
+  return rbridge::door([&]() -> SEXP { return Rf_ScalarReal(static_cast<double>(get_engine(engine).new_task())); });
+}
+
+// A map for forks: list(id, data). `job` as for cpp_engine_submit_map(); its elements and context stay where
+// they are.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_new_map(SEXP engine, Rcpp::List job) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    const base::Bytes none;
+    shm::JobDataParts parts = parts_of(job, none, none);
+    parts.mode = shm::ElementMode::kWhole;
+    const JobDataPointer data(new shm::JobData(shm::JobData::attach(shm::write_job_data(parts))));
+    const uint64_t id = target.new_map(make_table(target, parts, job), parts.order);
+    return Rcpp::List::create(Rcpp::Named("id") = static_cast<double>(id), Rcpp::Named("data") = data);
+  });
+}
+
+// Forks a worker for the job. The child never returns.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_fork_worker(SEXP engine, SEXP id, SEXP limit, SEXP functions, SEXP context, SEXP x, SEXP data) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    await_room(target, static_cast<unsigned>(Rf_asInteger(limit)));
+    worker::ForkedJob job{context, x, std::nullopt, std::nullopt};
+    if (data != R_NilValue) {
+      job.data = *JobDataPointer(data);
+      job.table = target.share_table(job_id(id));
+    }
+    if (auto fds = target.fork_worker(job_id(id)))
+      worker::run_forked_worker(std::move(*fds), functions, std::move(job));
+    return R_NilValue;
   });
 }
 
@@ -207,22 +266,24 @@ SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay) {
 SEXP cpp_engine_collect(SEXP engine, SEXP id, SEXP relay) {
   return rbridge::door([&]() -> SEXP {
     engine::Engine& target = get_engine(engine);
-    const wire::Answer answer = await(target, job_id(id), 0, relay);
+    const wire::Answer answer = await(target, job_id(id), relay);
     target.forget(job_id(id));
     const Rcpp::Shield<SEXP> content(content_of(answer));
     return describe_answer(answer, 0, content);
   });
 }
 
-// Puts values into `results` from position `from` (counted from 1) of `order` (NULL: element order) on, until one that R
-// must look at; that one is returned (its value is in `results` too), or NULL at the end.
+// Puts values into `results` from position `from` (counted from 1) of `order` (NULL: element order) on, until
+// one that R must look at; that one is returned (its value is in `results` too), or NULL at the end.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP from, SEXP order, SEXP relay) {
   return rbridge::door([&]() -> SEXP {
     engine::Engine& target = get_engine(engine);
     for (auto position = static_cast<R_xlen_t>(Rf_asReal(from)) - 1; position < Rf_xlength(results); ++position) {
       const R_xlen_t i = order == R_NilValue ? position : INTEGER_ELT(order, position) - 1;
-      const wire::Answer answer = await(target, job_id(id), static_cast<uint64_t>(i), relay);
+      const auto taken = await_map(target, job_id(id), static_cast<uint64_t>(i), relay);
+      if (!taken) return Rcpp::List::create(Rcpp::Named("kind") = kWantsFork);
+      const wire::Answer& answer = *taken;
       const Rcpp::Shield<SEXP> content(content_of(answer));
       if (answer.kind == wire::AnswerKind::kValue) {
         SET_VECTOR_ELT(results, i, content);

@@ -37,9 +37,7 @@ SEXP moved(SEXP seed, Jump jump) {
   return seed_of(jump(state_of(seed)), INTEGER(seed)[0]);
 }
 
-bool is_lecuyer(SEXP seed) {
-  return TYPEOF(seed) == INTSXP && Rf_xlength(seed) == 7 && INTEGER(seed)[0] % 100 == 7;
-}
+bool is_lecuyer(SEXP seed) { return TYPEOF(seed) == INTSXP && Rf_xlength(seed) == 7 && INTEGER(seed)[0] % 100 == 7; }
 
 }  // namespace
 

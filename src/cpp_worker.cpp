@@ -6,7 +6,8 @@
 #include "sys/library_threads.h"
 #include "worker/worker_loop.h"
 
-// These doors return void on purpose: in a worker the namespace of Rcpp is not loaded, and only such wrappers do without.
+// These doors return void on purpose: in a worker the namespace of Rcpp is not loaded, and only such wrappers
+// do without.
 
 namespace {
 
@@ -39,14 +40,12 @@ void cpp_worker_run(SEXP functions, SEXP temp_folder, SEXP watch, SEXP forked) {
   sys::limit_library_threads(Rf_asInteger(Rf_eval(Rf_lang1(Rf_install("thread_limit")), functions)));
   engine::WorkerFds fds =
       Rf_asLogical(forked) == 1 ? std::move(*forked_worker) : started_worker(Rf_asLogical(watch) == 1);
-  SEXP state = PROTECT(Rf_findVarInFrame(functions, Rf_install("state")));
-  SEXP handler = PROTECT(R_MakeExternalPtrFn(reinterpret_cast<DL_FUNC>(worker::handle_condition),
-                                             Rf_install("native symbol"), R_NilValue));
-  Rf_defineVar(Rf_install("handle_condition"), handler, state);
+  worker::define_condition_routine(functions);
   worker::run_worker(std::move(fds), functions, CHAR(STRING_ELT(temp_folder, 0)));
 }
 
-// The library stays mapped as long as the process lives: threads, fork handlers and (later) ALTREP methods point into it.
+// The library stays mapped as long as the process lives: threads, fork handlers and (later) ALTREP methods
+// point into it.
 // [[Rcpp::init]]
 void keep_library_mapped(DllInfo* dll) {
   (void)dll;

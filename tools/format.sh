@@ -37,10 +37,19 @@ check_text() {
     END { exit bad }'
 }
 
+# One line for each line that clang-format would write otherwise.
+check_cpp() {
+  said=$(cpp_files | xargs "$formatter" --dry-run -Werror 2>&1) && return 0
+  places=$(echo "$said" | sed -n 's/:[0-9]*: error: code should be clang-formatted.*//p' | uniq)
+  echo "${places:-$said}"
+  echo "clang-format would write these lines otherwise: sh tools/format.sh"
+  return 1
+}
+
 formatter=$(find_formatter) || exit 1
 if [ "${1:-}" = --check ]; then
   status=0
-  cpp_files | xargs "$formatter" --dry-run -Werror || status=1
+  check_cpp || status=1
   check_text || status=1
   exit $status
 fi

@@ -5,8 +5,8 @@
 #   Rscript tools/run-testthat.R --report=FILE
 #     reads what tests/testthat.R wrote to $AVENIR_TEST_RESULTS (in any run, R CMD check's too)
 #
-# The last line is `N passed, N failed, N skipped`, in expectations. Status 1 when something failed, when nothing
-# passed, or (whole suite only) when the set of skips differs from tests/skips.txt.
+# The last line is `N passed, N failed, N skipped`, in expectations. Status 1 when something failed, when
+# nothing passed, or (whole suite only) when the set of skips differs from tests/skips.txt.
 
 option_value <- function(args, name) {
   found <- grep(sprintf("^--%s=", name), args, value = TRUE)

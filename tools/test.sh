@@ -35,9 +35,22 @@ trap '[ -n "${AVENIR_KEEP:-}" ] || rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 failed=""
 
-# limited SECONDS COMMAND...: nothing here may hang.
+# limited SECONDS COMMAND...: nothing here may hang, and all gates together end within 25 minutes.
+deadline=$(($(date +%s) + 1440))
 limited() {
-  if command -v timeout >/dev/null 2>&1; then timeout -k 20 "$@" </dev/null; else shift; "$@" </dev/null; fi
+  limit=$1
+  shift
+  left=$((deadline - $(date +%s)))
+  [ "$left" -gt 0 ] || { echo "no time left for: $*"; return 1; }
+  [ "$limit" -le "$left" ] || limit=$left
+  if command -v timeout >/dev/null 2>&1; then
+    timeout -k 20 "$limit" "$@" </dev/null && return 0
+    status=$?
+    echo "exit status $status (124: over $limit s): $*"
+    return $status
+  else
+    "$@" </dev/null
+  fi
 }
 
 # gate NAME: runs gate_NAME; prints its output only when it fails.
@@ -57,7 +70,8 @@ gate_format() { sh tools/format.sh --check; }
 # The tree as a clone would have it, without what a build leaves.
 copy_tree() {
   mkdir -p "$1" &&
-    tar -cf - --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude=./tests/cpp/build . | tar -xf - -C "$1"
+    tar -cf - --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude=./tests/cpp/build . |
+    tar -xf - -C "$1"
 }
 
 gate_generated() {
@@ -71,7 +85,7 @@ gate_generated() {
 }
 
 gate_cpp() {
-  limited 600 make -s -C tests/cpp run && limited 600 make -s -C tests/cpp run DEFINES=-DAVENIR_PORTABLE
+  limited 480 make -s -C tests/cpp run && limited 480 make -s -C tests/cpp run DEFINES=-DAVENIR_PORTABLE
 }
 
 # R CMD build compiles the package only to run the vignettes: quickly, since what counts is compiled by check.
@@ -84,7 +98,8 @@ gate_build() {
 # R would strip the symbol table too, which its check of the compiled code reads: only debug sections go.
 run_check() {
   cd "$work" || return 1
-  R_STRIP_SHARED_LIB="strip --strip-debug" _R_CHECK_SYSTEM_CLOCK_=0 _R_CHECK_CRAN_INCOMING_=false _R_SHLIB_STRIP_=true \
+  R_STRIP_SHARED_LIB="strip --strip-debug" _R_CHECK_SYSTEM_CLOCK_=0 _R_CHECK_CRAN_INCOMING_=false \
+    _R_SHLIB_STRIP_=true \
     _R_CHECK_ELAPSED_TIMEOUT_=300 _R_CHECK_INSTALL_ELAPSED_TIMEOUT_=600 _R_CHECK_TESTS_ELAPSED_TIMEOUT_=600 \
     AVENIR_TEST_RESULTS="$work/results.rds" \
     limited 1200 R CMD check --as-cran --no-manual avenir_*.tar.gz
@@ -94,7 +109,7 @@ run_check() {
 show_check_files() {
   for file in "$work"/avenir.Rcheck/00install.out "$work"/avenir.Rcheck/*-Ex.Rout.fail \
     "$work"/avenir.Rcheck/tests/testthat.Rout.fail; do
-    [ ! -f "$file" ] || { echo "==== $(basename "$file")"; tail -n 60 "$file"; }
+    [ ! -f "$file" ] || { echo "==== $(basename "$file")"; grep -v '^g++' "$file" | tail -n 60; }
   done
 }
 

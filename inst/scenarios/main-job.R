@@ -97,7 +97,8 @@ plan(sequential)
 print(plans, row.names = FALSE)
 
 heading("5. Seconds (medians of runs in turn; workers were started before)")
-print(signif(t(sapply(measured, function(m) m$seconds)), 3))
+seconds <- t(sapply(measured, function(m) formatC(m$seconds, digits = 3, format = "fg")))
+print(noquote(seconds), right = TRUE)
 
 wrong <- c(unlist(lapply(measured, wrong_sides)), plans$plan[!plans$identical])
 if (length(wrong)) stop("main job: not the numbers of serial R: ", toString(wrong))

@@ -17,12 +17,33 @@ functions_environment <- function() environment(main)
 
 state <- new.env(parent = emptyenv())
 
+# In a process that was forked off the session for one job: its output goes past whatever sinks the session has open, to
+# descriptor 1 if it is caught.
+start_fork <- function(context) {
+  context$start()
+  options(mc.cores = 1L, error = quote(invisible()))
+  globalCallingHandlers(NULL)
+  globalCallingHandlers(condition = on_condition)
+  if (is.na(context$stdout)) return()
+  state$output <- file("/dev/fd/1", "a")
+  sink(state$output)
+  state$sinks <- sink.number()
+}
+
+# Closes what sinks the job's code has left open above ours, too.
+flush_fork <- function() {
+  while (sink.number() > state$sinks) sink()
+  flush(state$output)
+}
+
 start_worker <- function(folder) {
   own_temp_folder(folder)
   own_threads()
+  own_locale()
   if (nzchar(Sys.getenv("AVENIR_WORKER_PROFILE"))) source_profiles()
-  Sys.unsetenv(c("R_FUTURE_PLAN", "AVENIR_WORKER_THREADS", "AVENIR_WORKER_TMPDIR", "AVENIR_WORKER_PROFILE"))
-  options(mc.cores = 1L, error = NULL)
+  Sys.unsetenv(c("R_FUTURE_PLAN", paste0("AVENIR_WORKER_", c("THREADS", "TMPDIR", "PROFILE", "LOCALE"))))
+  # An error that no handler sees must not end the process: with any `error` option R leaves for its top level instead.
+  options(mc.cores = 1L, error = quote(invisible()))
   globalCallingHandlers(condition = on_condition)
   state$kept <- ls(globalenv(), all.names = TRUE)
   state$kinds <- RNGkind()
@@ -46,6 +67,16 @@ own_threads <- function() {
   Sys.setenv(OMP_NUM_THREADS = threads, OPENBLAS_NUM_THREADS = threads, MKL_NUM_THREADS = threads)
 }
 
+# The locale that the session had at plan(), which may not be the one its environment variables name: strings must sort
+# alike everywhere.
+own_locale <- function() {
+  wanted <- Sys.getenv("AVENIR_WORKER_LOCALE")
+  if (!nzchar(wanted) || identical(wanted, Sys.getlocale())) return()
+  for (part in strsplit(strsplit(wanted, ";", fixed = TRUE)[[1L]], "=", fixed = TRUE)) {
+    if (length(part) == 2L && part[1L] != "LC_NUMERIC") suppressWarnings(Sys.setlocale(part[1L], part[2L]))
+  }
+}
+
 thread_limit <- function() as.integer(Sys.getenv("OMP_NUM_THREADS"))
 
 # What R itself runs at its start, and the template did not.
@@ -66,13 +97,14 @@ on_condition <- function(cond) {
 
 muffle <- function(cond) {
   for (restart in computeRestarts(cond)) {
-    if (startsWith(restart$name, "muffle")) invokeRestart(restart)
+    if (is.character(restart$name) && startsWith(restart$name, "muffle")) invokeRestart(restart)
   }
 }
 
 # ---- one job
 
-# Makes a job's packages, options and globals ready. Gives what is to be evaluated: a call, or the function of one element.
+# Makes a job's packages, options and globals ready. Gives what is to be evaluated: a call, or the function of one
+# element.
 open_job <- function(context) {
   for (package in context$packages) attach_package(package)
   if (length(context$options) > 0L) options(context$options)
@@ -100,6 +132,12 @@ open_future <- function(context) {
 attach_package <- function(package) {
   if (paste0("package:", package) %in% search()) return()
   suppressPackageStartupMessages(library(package, character.only = TRUE))
+}
+
+# After every job, whether it left traces or not.
+end_job <- function() {
+  setTimeLimit()
+  if (isNamespaceLoaded("avenir")) getNamespace("avenir")$reset_worker_plan()
 }
 
 # After each job the worker is as it was, whatever the job did to it. Packages stay attached.
@@ -138,13 +176,15 @@ restore_environment <- function() {
 # ---- errors of ours
 
 new_error <- function(message, class) {
-  structure(class = c(class, "FutureError", "error", "condition"), list(message = message, call = NULL))
+  class <- unique(c(class, "FutureError", "error", "FutureCondition", "condition"))
+  structure(class = class, list(message = message, call = NULL))
 }
 
 unhandled_jump <- function(interrupted) {
   if (interrupted) return(new_error("the evaluation was interrupted", "FutureInterruptError"))
-  text <- sub("^Error(:| in [^:]*:)? *", "", geterrmessage())
-  structure(class = c("stackOverflowError", "error", "condition"), list(message = sub("\n$", "", text), call = NULL))
+  text <- sub("\n$", "", sub("^Error(:| in [^:]*:)? *", "", geterrmessage()))
+  class <- if (grepl("stack|nested too deeply", text)) "stackOverflowError" else "simpleError"
+  structure(class = c(class, "error", "condition"), list(message = text, call = NULL))
 }
 
 not_serializable <- function() {

@@ -47,9 +47,8 @@ class SharedBytes {
 
   SharedBytes slice(size_t offset, size_t size) const {
     if (offset > size_ || size > size_ - offset)
-      throw Error(ErrorKind::kInternal, "a slice of " + std::to_string(size) + " bytes at " +
-                                            std::to_string(offset) + " lies outside " +
-                                            std::to_string(size_) + " bytes");
+      throw Error(ErrorKind::kInternal, "a slice of " + std::to_string(size) + " bytes at " + std::to_string(offset) +
+                                            " lies outside " + std::to_string(size_) + " bytes");
     SharedBytes part = *this;
     part.data_ += offset;
     part.size_ = size;
@@ -85,7 +84,8 @@ class ByteWriter {
   Bytes bytes_;
 };
 
-// Reads what another process wrote: every read is checked against the end; what is missing is an error, never a guess.
+// Reads what another process wrote: every read is checked against the end; what is missing is an error, never
+// a guess.
 class ByteReader {
  public:
   ByteReader(const uint8_t* data, size_t size) : at_(data), left_(size) {}

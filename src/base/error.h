@@ -5,8 +5,8 @@
 
 namespace avenir::base {
 
-// The kind of an error is the caller's next step. doors translate it into an R condition class (rbridge/door.h): change
-// the two together.
+// The kind of an error is the caller's next step. doors translate it into an R condition class
+// (rbridge/door.h): change the two together.
 enum class ErrorKind {
   kInvalid,       // fix the call
   kOverloaded,    // try later: descriptors, processes or memory ran out
@@ -26,8 +26,8 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-// Throws the error of a system call that has just failed: the kind follows from `error_number`, the message names what
-// was tried. The one-argument form reads errno.
+// Throws the error of a system call that has just failed: the kind follows from `error_number`, the message
+// names what was tried. The one-argument form reads errno.
 [[noreturn]] void raise_system_error(const std::string& tried, int error_number);
 [[noreturn]] void raise_system_error(const std::string& tried);
 

@@ -54,6 +54,8 @@ const char* name_of(State state) {
   switch (state) {
     case State::kStarting:
       return "starting";
+    case State::kParked:
+      return "waiting";
     case State::kIdle:
       return "idle";
     case State::kBusy:
@@ -72,7 +74,7 @@ struct Engine::Template {
   wire::FrameReader reader;
   wire::FrameWriter writer;
   bool wants_write = false;
-  bool said_hello = false;
+  bool has_forked = false;
   Deadline hello_by = Deadline::never();
 };
 
@@ -80,7 +82,7 @@ Engine::Engine(EngineOptions options) : options_(std::move(options)) {
   poller_.add(wake_.fd(), token(kWake));
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    start_template();
+    if (!options_.forks) start_template();
     add_missing_workers();
   }
   const sys::SignalsBlocked blocked;
@@ -121,6 +123,7 @@ void Engine::after_fork_in_child() {
     worker->control.reset();
     worker->pidfd.reset();
     worker->log.reset();
+    worker->slot.take_fd();
     worker->reader = wire::FrameReader();
     worker->writer = wire::FrameWriter();
   }
@@ -134,6 +137,7 @@ void Engine::after_fork_in_child() {
     job.payload_file.reset();
     job.data_file.reset();
     job.table_file.reset();
+    if (job.table) job.table->take_fd();
   }
   poller_.close();
   wake_.close();
@@ -141,7 +145,8 @@ void Engine::after_fork_in_child() {
   mutex_.unlock();
 }
 
-// ---- the R thread ------------------------------------------------------------------------------------------------
+// ---- the R thread
+// ------------------------------------------------------------------------------------------------
 
 void Engine::check_alive() const {
   if (dead_)
@@ -237,14 +242,15 @@ void Engine::cancel(uint64_t id, uint64_t from, bool interrupt) {
   if (job->is_map()) job->table->stop_from(from);
   if (job->is_map()) {
     auto& leftover = job->leftover;
-    leftover.erase(std::remove_if(leftover.begin(), leftover.end(),
-                                  [&](uint64_t position) { return position >= from; }),
-                   leftover.end());
+    leftover.erase(
+        std::remove_if(leftover.begin(), leftover.end(), [&](uint64_t position) { return position >= from; }),
+        leftover.end());
   } else if (job->queued) {
     queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
     job->queued = false;
     job->fill(0, wire::AnswerKind::kCancelled, {});
   }
+  if (options_.forks && !job->is_map()) cancel_parked(*job);
   for (auto& [number, worker] : workers_) {
     if (worker->state != State::kBusy || worker->job != id || !interrupt) continue;
     interrupt_worker(*worker, job->is_map() ? from : 0);
@@ -261,8 +267,9 @@ void Engine::forget(uint64_t id) {
 unsigned Engine::free_workers() {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto busy = std::count_if(workers_.begin(), workers_.end(),
-                                  [](const auto& entry) { return entry.second->state == State::kBusy; });
+  const auto busy = std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second->state == State::kBusy || entry.second->state == State::kParked;
+  });
   const auto waiting = static_cast<unsigned>(busy) + static_cast<unsigned>(queue_.size());
   return waiting < options_.workers ? options_.workers - waiting : 0;
 }
@@ -271,12 +278,12 @@ std::vector<WorkerInfo> Engine::worker_infos() {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
   std::vector<WorkerInfo> infos;
-  for (const auto& [id, worker] : workers_)
-    infos.push_back({id, worker->pid, name_of(worker->state), worker->answers});
+  for (const auto& [id, worker] : workers_) infos.push_back({id, worker->pid, name_of(worker->state), worker->answers});
   return infos;
 }
 
-// ---- the queue (mutex held; either thread) -----------------------------------------------------------------------
+// ---- the queue (mutex held; either thread)
+// -----------------------------------------------------------------------
 
 void Engine::enqueue(Job& job, bool in_front) {
   if (job.queued) return;
@@ -289,6 +296,7 @@ void Engine::enqueue(Job& job, bool in_front) {
 
 void Engine::dispatch() {
   if (stopping_) return;
+  if (options_.forks) return start_parked();
   if (workers_.empty() && !queue_.empty()) {
     start_failures_ = 0;  // the last attempt failed for good; a new job is a new attempt
     add_missing_workers();
@@ -331,6 +339,7 @@ void Engine::give_task(WorkerLink& worker, Job& job) {
 void Engine::give_map(WorkerLink& worker, Job& job) {
   worker.state = State::kBusy;
   worker.job = job.id;
+  worker.in_map = true;
   ++job.joined;
   // An equal share of what dead workers left behind.
   const size_t share_size = (job.leftover.size() + options_.workers - 1) / options_.workers;
@@ -341,12 +350,14 @@ void Engine::give_map(WorkerLink& worker, Job& job) {
     body.put<uint64_t>(job.leftover.front());
     job.leftover.pop_front();
   }
-  worker.writer.push(wire::FrameType::kMap, job.id, wire::to_shared(body.bytes()), {job.table_file, job.data_file});
+  std::vector<wire::SharedFd> files;
+  if (job.table_file) files = {job.table_file, job.data_file};  // a fork has them already
+  worker.writer.push(wire::FrameType::kMap, job.id, wire::to_shared(body.bytes()), std::move(files));
   flush_worker(worker);
 }
 
-// A worker has left the map. When the last one leaves, elements without an answer are found that no live worker has:
-// those started died with their worker, the others go back to the queue.
+// A worker has left the map. When the last one leaves, elements without an answer are found that no live
+// worker has: those started died with their worker, the others go back to the queue.
 void Engine::leave_map(Job& job) {
   --job.joined;
   if (job.joined > 0 || job.has_work() || job.answered == job.answers.size()) return;
@@ -354,7 +365,7 @@ void Engine::leave_map(Job& job) {
     if (!job.open(job.element_at(position)) || job.table->stopped(position)) continue;
     if ((job.table->state(position) & shm::kStateKind) != shm::kStateStarted) job.leftover.push_back(position);
   }
-  if (!job.leftover.empty()) enqueue(job, true);
+  if (!job.leftover.empty() && !options_.forks) enqueue(job, true);
 }
 
 SharedBytes Engine::lost_message(const WorkerLink& worker, uint64_t element) const {
@@ -371,14 +382,15 @@ SharedBytes Engine::lost_message(const WorkerLink& worker, uint64_t element) con
 
 void Engine::lose_task(const WorkerLink& worker, Job& job) {
   const bool started = worker.slot->job.load() == job.id;
-  if (!started && ++job.unstarted_losses < kMostUnstartedLosses)
+  if (!started && !options_.forks && ++job.unstarted_losses < kMostUnstartedLosses)
     enqueue(job, true);
   else
     job.fill(0, wire::AnswerKind::kLost, lost_message(worker, 0));
 }
 
 void Engine::lose_elements(const WorkerLink& worker, Job& job) {
-  // A map that kills worker after worker before any element begins would do so for ever: it gets their end as its answer.
+  // A map that kills worker after worker before any element begins would do so for ever: it gets their end as
+  // its answer.
   const bool hopeless = ++job.unstarted_losses >= kMostUnstartedLosses;
   for (uint64_t position = 0; position < job.answers.size(); ++position) {
     const uint32_t state = job.table->state(position);
@@ -392,8 +404,8 @@ void Engine::lose_elements(const WorkerLink& worker, Job& job) {
       job.leftover.push_back(position);
     }
   }
-  leave_map(job);
-  if (job.has_work()) enqueue(job, true);
+  if (worker.in_map) leave_map(job);
+  if (job.has_work() && !options_.forks) enqueue(job, true);
 }
 
 // Every job that waits, and every map that nobody works on, gets the reason as its answer.
@@ -410,14 +422,17 @@ void Engine::fail_queue(const std::string& reason) {
 
 // Wakes the R thread when what it waits for is there.
 void Engine::notify() {
+  if (std::exchange(fork_awaited_, false)) ready_.wake();
   if (awaited_job_ == 0) return;
   const Job* const job = find(awaited_job_);
-  if (job == nullptr || (job->open(awaited_element_) && job->immediate.empty())) return;
+  if (job == nullptr) return;
+  if (job->open(awaited_element_) && job->immediate.empty() && !lacks_workers(*job)) return;
   awaited_job_ = 0;
   ready_.wake();
 }
 
-// ---- the I/O thread ----------------------------------------------------------------------------------------------
+// ---- the I/O thread
+// ----------------------------------------------------------------------------------------------
 
 void Engine::run() {
   Deadline deadline = Deadline::now();
@@ -499,9 +514,10 @@ void Engine::reap_template() {
   template_.reset();
 }
 
-// Before its hello: workers are started one by one from here on. Later: its workers live on, a new one replaces it.
+// Before it has forked a worker: they are started one by one from here on. Later: its workers live on, a new
+// one replaces it.
 void Engine::template_failed(const std::string& reason) {
-  const bool served = template_->said_hello;
+  const bool served = template_->has_forked;
   const std::string log = sys::read_tail(template_->log.get(), kLogTail);
   reap_template();
   std::vector<uint32_t> orphaned;
@@ -535,7 +551,6 @@ void Engine::receive_from_template() {
 void Engine::handle_template_frame(wire::Frame& frame) {
   if (!template_) return;
   if (frame.header.type == wire::FrameType::kHello) {
-    template_->said_hello = true;
     template_->hello_by = Deadline::never();
     return;
   }
@@ -545,6 +560,7 @@ void Engine::handle_template_frame(wire::Frame& frame) {
   base::ByteReader body(frame.body);
   if (frame.header.type == wire::FrameType::kForked) {
     const auto pid = body.get<int32_t>();
+    template_->has_forked = true;
     adopt_process(worker, pid, frame.fds.empty() ? sys::OwnFd() : std::move(frame.fds.front()));
   } else if (frame.header.type == wire::FrameType::kExited) {
     worker.exit = sys::ExitStatus::from_wait(body.get<int32_t>());
@@ -562,6 +578,7 @@ void Engine::handle_template_frame(wire::Frame& frame) {
 // ---- workers
 
 void Engine::add_missing_workers() {
+  if (options_.forks) return;
   while (!stopping_ && workers_.size() < options_.workers && start_failures_ < kMostStartFailures) {
     try {
       add_worker();
@@ -583,7 +600,7 @@ void Engine::add_worker() {
   worker->control = std::move(control.first);
   worker->log = make_log();
   worker->deadline = Deadline::in_seconds(options_.start_timeout);
-  poller_.add(worker->data.get(), token(kData, worker->id));
+  watch_worker(*worker);
   std::vector<wire::SharedFd> fds{share(std::move(data.second)), share(std::move(control.second)),
                                   share(worker->slot.take_fd()), share(sys::duplicate(worker->log))};
   WorkerLink& added = *(workers_[worker->id] = std::move(worker));
@@ -608,6 +625,8 @@ void Engine::start_worker_directly(WorkerLink& worker, std::vector<wire::SharedF
   }
 }
 
+void Engine::watch_worker(const WorkerLink& worker) { poller_.add(worker.data.get(), token(kData, worker.id)); }
+
 void Engine::drop_worker(uint32_t id) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
@@ -629,10 +648,12 @@ void Engine::worker_start_failed(const std::string& reason) {
 void Engine::adopt_process(WorkerLink& worker, pid_t pid, sys::OwnFd pidfd) {
   worker.pid = pid;
   worker.pidfd = std::move(pidfd);
-  if (worker.pidfd.valid() && worker.state != State::kDying) poller_.add(worker.pidfd.get(), token(kProcess, worker.id));
+  if (worker.pidfd.valid() && worker.state != State::kDying)
+    poller_.add(worker.pidfd.get(), token(kProcess, worker.id));
 }
 
-// Takes what the worker has sent. kClosed: its end is gone, or it broke the protocol and is not trusted any more.
+// Takes what the worker has sent. kClosed: its end is gone, or it broke the protocol and is not trusted any
+// more.
 sys::IoStatus Engine::drain_worker(WorkerLink& worker) {
   if (!worker.data.valid()) return sys::IoStatus::kClosed;
   std::vector<wire::Frame> frames;
@@ -666,6 +687,7 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
         throw base::Error(base::ErrorKind::kDisconnected, "a worker of another build");
       if (worker.state != State::kStarting) return;
       worker.temp_folder = hello.temp_folder;
+      if (worker.pid < 0) worker.pid = hello.pid;  // the template's news comes by another socket
       worker.state = State::kIdle;
       worker.deadline = Deadline::never();
       return;
@@ -693,6 +715,7 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
       worker.state = State::kIdle;
       worker.job = 0;
       worker.deadline = Deadline::never();
+      worker.in_map = false;
       if (job != nullptr && job->is_map()) leave_map(*job);
       return;
     default:
@@ -713,8 +736,8 @@ void Engine::flush_worker(WorkerLink& worker) {
   worker.wants_write = wants;
 }
 
-// Asks the worker's watcher thread; the worker is killed when the grace passes and it is still at the same job, but for
-// a position that was not cancelled.
+// Asks the worker's watcher thread; the worker is killed when the grace passes and it is still at the same
+// job, but for a position that was not cancelled.
 void Engine::interrupt_worker(WorkerLink& worker, uint64_t from) {
   wire::FrameWriter writer;
   writer.push(wire::FrameType::kInterrupt, worker.job, SharedBytes::copy(&from, sizeof from));
@@ -725,12 +748,12 @@ void Engine::interrupt_worker(WorkerLink& worker, uint64_t from) {
 bool Engine::runs_uncancelled(const WorkerLink& worker) {
   if (worker.state != State::kBusy) return false;
   const Job* const job = find(worker.job);
-  return job != nullptr && job->is_map() && worker.slot->job == job->id &&
-         !job->table->stopped(worker.slot->position);
+  return job != nullptr && job->is_map() && worker.slot->job == job->id && !job->table->stopped(worker.slot->position);
 }
 
-// Its process or its socket ended, or it has just been killed. It is buried (and `worker` gone) at once when it is known
-// how it ended, else when the template says so or has had the time to. May be called again meanwhile.
+// Its process or its socket ended, or it has just been killed. It is buried (and `worker` gone) at once when
+// it is known how it ended, else when the template says so or has had the time to. May be called again
+// meanwhile.
 void Engine::worker_died(WorkerLink& worker, const std::string& start_failure) {
   if (worker.state != State::kDying) {
     const bool never_started = worker.state == State::kStarting;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/job.h"
+#include "engine/template_server.h"
 #include "engine/worker_link.h"
 #include "shm/task_table.h"
 #include "sys/fork_guard.h"
@@ -21,11 +22,13 @@ namespace avenir::engine {
 
 struct EngineOptions {
   unsigned workers = 1;
-  // How to start R; the engine adds the descriptors and the mode ("template" or "worker") as the last argument.
+  // How to start R; the engine adds the descriptors and the mode ("template" or "worker") as the last
+  // argument.
   sys::SpawnSpec r;
-  std::string temp_folder;  // removed by whoever of us ends last
+  std::string temp_folder;     // removed by whoever of us ends last
   double start_timeout = 60;   // seconds until the first word of a template or a worker
   double interrupt_grace = 2;  // seconds from an interrupt to the kill
+  bool forks = false;          // no template: the R thread forks a worker for each job; `workers` run at a time
 };
 
 struct WorkerInfo {
@@ -37,17 +40,19 @@ struct WorkerInfo {
 
 // Queues jobs, feeds workers, receives answers, replaces workers that die.
 //
-// Threads: the R thread calls the public functions; one I/O thread of ours waits for descriptors. All state is under one
-// mutex that is never held while anything blocks or R code runs. The I/O thread makes no system call while nothing
-// happens, and blocks all signals.
+// Threads: the R thread calls the public functions; one I/O thread of ours waits for descriptors. All state
+// is under one mutex that is never held while anything blocks or R code runs. The I/O thread makes no system
+// call while nothing happens, and blocks all signals.
 //
-// A job is known by its id until forget(); answers to forgotten jobs are dropped. Every element gets exactly one answer,
-// be it a value, a record, or the engine's own word that its worker was lost.
+// A job is known by its id until forget(); answers to forgotten jobs are dropped. Every element gets exactly
+// one answer, be it a value, a record, or the engine's own word that its worker was lost.
 //
-// After a fork made by anybody the child's copy is dead: its descriptors are closed, every call throws (kUnsupported).
-class Engine : private sys::ForkAware {
+// After a fork made by anybody the child's copy is dead: its descriptors are closed, every call throws
+// (kUnsupported).
+class Engine final : private sys::ForkAware {
  public:
-  // Starts the template process and asks it for the workers; waits for nothing. Throws when R cannot be started at all.
+  // Starts the template process and asks it for the workers; waits for nothing. Throws when R cannot be
+  // started at all.
   explicit Engine(EngineOptions options);
   // Ends the workers and waits until they are gone (killed after half a second).
   ~Engine();
@@ -55,16 +60,32 @@ class Engine : private sys::ForkAware {
   uint64_t submit_task(base::SharedBytes payload);
   uint64_t submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of);
 
-  // The answer when it is there. Else the R thread is taken to wait for it: ready_fd() becomes readable when there is
-  // something to take, here or among the job's immediate conditions.
+  // With `forks`: a job that waits for the workers forked for it.
+  uint64_t new_task();
+  uint64_t new_map(shm::TaskTable table, std::vector<uint64_t> element_of);
+  // Forks a worker for the job, on the R thread. In the parent: nothing, the worker begins when there is a
+  // free slot. In the child: its descriptors; all that is left to do there is to run it. Throws kOverloaded
+  // when the system refuses.
+  std::optional<WorkerFds> fork_worker(uint64_t job);
+  // True when a map has work left and none of the workers forked for it lives. take() waits for that too.
+  bool wants_fork(uint64_t job);
+  unsigned unfinished_forks();
+  // ready_fd() becomes readable when something has happened to a fork.
+  void await_end_of_fork();
+  // A table of the map's for a worker about to be forked.
+  shm::TaskTable share_table(uint64_t job);
+
+  // The answer when it is there. Else the R thread is taken to wait for it: ready_fd() becomes readable when
+  // there is something to take, here or among the job's immediate conditions.
   std::optional<wire::Answer> take(uint64_t job, uint64_t element);
   std::optional<base::SharedBytes> take_immediate(uint64_t job);
   bool answered(uint64_t job, uint64_t element);
   int ready_fd() const { return ready_.fd(); }
   void drain_ready() { ready_.drain(); }
 
-  // Positions of a map from `from` on that have not been started never will be (0: all; also for a future). With
-  // `interrupt`, those that run are interrupted, and their workers killed when they do not end within the grace.
+  // Positions of a map from `from` on that have not been started never will be (0: all; also for a future).
+  // With `interrupt`, those that run are interrupted, and their workers killed when they do not end within
+  // the grace.
   void cancel(uint64_t job, uint64_t from, bool interrupt);
   void forget(uint64_t job);
 
@@ -92,6 +113,7 @@ class Engine : private sys::ForkAware {
   void start_worker_directly(WorkerLink& worker, std::vector<wire::SharedFd> fds);
   void add_missing_workers();
   void drop_worker(uint32_t id);
+  void watch_worker(const WorkerLink& worker);
   void worker_start_failed(const std::string& reason);
   void adopt_process(WorkerLink& worker, pid_t pid, sys::OwnFd pidfd);
   sys::IoStatus drain_worker(WorkerLink& worker);
@@ -105,6 +127,11 @@ class Engine : private sys::ForkAware {
   void flush_worker(WorkerLink& worker);
   void interrupt_worker(WorkerLink& worker, uint64_t from);
   bool runs_uncancelled(const WorkerLink& worker);
+
+  void start_parked();
+  void dismiss(WorkerLink& worker);
+  void cancel_parked(Job& job);
+  bool lacks_workers(const Job& job) const;
 
   void dispatch();
   bool feed(WorkerLink& worker);
@@ -139,6 +166,7 @@ class Engine : private sys::ForkAware {
   uint64_t next_job_ = 1;
   uint32_t next_worker_ = 1;
   uint64_t awaited_job_ = 0, awaited_element_ = 0;
+  bool fork_awaited_ = false;
   bool stopping_ = false;
   bool dead_ = false;
   std::thread thread_;

@@ -25,8 +25,8 @@ struct Job {
   uint64_t id = 0;
 
   // A future:
-  base::SharedBytes payload;     // empty when the bytes are in a memory file
-  wire::SharedFd payload_file;   // with `payload` holding its length then
+  base::SharedBytes payload;    // empty when the bytes are in a memory file
+  wire::SharedFd payload_file;  // with `payload` holding its length then
 
   // A map:
   std::optional<shm::TaskTable> table;
@@ -43,9 +43,7 @@ struct Job {
 
   bool is_map() const { return table.has_value(); }
   bool has_work() const { return !leftover.empty() || (is_map() && table->units_left() > 0); }
-  uint64_t element_at(uint64_t position) const {
-    return element_of.empty() ? position : element_of[position];
-  }
+  uint64_t element_at(uint64_t position) const { return element_of.empty() ? position : element_of[position]; }
 
   // Exactly one answer is counted an element: a second one, or one out of range, is dropped.
   bool fill(uint64_t element, wire::AnswerKind kind, base::SharedBytes bytes) {

@@ -147,7 +147,7 @@ class Server {
     for (const auto& [id, child] : children_) ::waitpid(child.pid, nullptr, 0);
     std::error_code ignored;
     if (!temp_folder_.empty()) std::filesystem::remove_all(temp_folder_, ignored);
-    ::_exit(0);
+    sys::exit_at_once(0);
   }
 
   sys::OwnFd socket_, session_;

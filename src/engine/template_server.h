@@ -18,11 +18,12 @@ struct WorkerFds {
 constexpr int kTemplateSocketFd = 3, kTemplateSessionFd = 4;
 constexpr int kWorkerDataFd = 3, kWorkerControlFd = 4, kWorkerSlotFd = 5, kWorkerSessionFd = 6;
 
-// The template process: forks a worker whenever the session asks, tells how each one ended. It has one thread, has run no
-// user code, and never does.
+// The template process: forks a worker whenever the session asks, tells how each one ended. It has one
+// thread, has run no user code, and never does.
 //
-// Returns in each forked worker, in a process group of its own, with the log as its stderr. In the template it never
-// returns: when the session is gone it kills what workers are left, removes `temp_folder` and leaves.
+// Returns in each forked worker, in a process group of its own, with the log as its stderr. In the template
+// it never returns: when the session is gone it kills what workers are left, removes `temp_folder` and
+// leaves.
 WorkerFds serve_forks(sys::OwnFd socket, sys::OwnFd session, const std::string& temp_folder);
 
 }  // namespace avenir::engine

@@ -17,6 +17,7 @@ namespace avenir::engine {
 struct WorkerLink {
   enum class State {
     kStarting,  // asked for; no hello yet
+    kParked,    // forked for one job, waiting for its turn
     kIdle,
     kBusy,   // has `job`
     kDying,  // its socket or process ended; waiting to hear how
@@ -32,6 +33,7 @@ struct WorkerLink {
   wire::FrameWriter writer;
   bool wants_write = false;
   uint64_t job = 0;
+  bool in_map = false;  // counted among the workers that have joined its job
   uint64_t answers = 0;
   std::string temp_folder;
   sys::ExitStatus exit;

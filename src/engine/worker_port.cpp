@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "shm/region.h"
 #include "sys/poller.h"
+#include "sys/process.h"
 #include "sys/signals.h"
 
 namespace avenir::engine {
@@ -133,19 +134,18 @@ void WorkerPort::leave_process(int code) {
   if (!temp_folder_.empty()) std::filesystem::remove_all(temp_folder_, ignored);
   // Whole groups: what the worker's code has started ends with it. After an error the template does that.
   if (code == 0 && ::getpgrp() == ::getpid()) ::kill(0, SIGKILL);
-  ::_exit(code);
+  sys::exit_at_once(code);
 }
 
 void WorkerPort::watch() {
   constexpr uint64_t kControl = 1, kSession = 2, kBatch = 3;
-  sys::Poller poller;
-  poller.add(fds_.control.get(), kControl);
-  poller.add(batch_begun_.fd(), kBatch);
-  if (fds_.session.valid()) poller.add(fds_.session.get(), kSession);
+  poller_.add(fds_.control.get(), kControl);
+  poller_.add(batch_begun_.fd(), kBatch);
+  if (fds_.session.valid()) poller_.add(fds_.session.get(), kSession);
   wire::FrameReader reader;
   auto deadline = base::Deadline::never();
   for (;;) {
-    const auto events = poller.wait(deadline);
+    const auto events = poller_.wait(deadline);
     if (deadline.passed()) flush_late_answers();
     deadline = base::Deadline::never();
     std::vector<wire::Frame> frames;
@@ -188,7 +188,10 @@ void WorkerPort::after_fork_in_parent() {
 
 void WorkerPort::after_fork_in_child() {
   fds_ = WorkerFds();
+  received_.clear();
+  reader_ = wire::FrameReader();
   batch_begun_.close();
+  poller_.close();
   after_fork_in_parent();
 }
 

@@ -12,19 +12,21 @@
 #include "engine/template_server.h"
 #include "shm/task_table.h"
 #include "sys/fork_guard.h"
+#include "sys/poller.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 
 namespace avenir::engine {
 
-// The worker's end: receives jobs, sends answers, and has a watcher thread that takes interrupts and ends the process when
-// the session is gone, be the worker in the middle of a long C call.
+// The worker's end: receives jobs, sends answers, and has a watcher thread that takes interrupts and ends the
+// process when the session is gone, be the worker in the middle of a long C call.
 //
-// Main thread: everything. Watcher thread: its own loop, the gate, late answers, _exit. The watcher may raise SIGINT on the main thread
-// only between enter() and leave() of the task it was told of, so an interrupt never hits another one.
+// Main thread: everything. Watcher thread: its own loop, the gate, late answers, _exit. The watcher may raise
+// SIGINT on the main thread only between enter() and leave() of what it was told of, so an interrupt never
+// hits anything else.
 //
 // In a process that user code forks off the worker, all descriptors are closed.
-class WorkerPort : private sys::ForkAware {
+class WorkerPort final : private sys::ForkAware {
  public:
   WorkerPort(WorkerFds fds, std::string temp_folder);
   WorkerPort(const WorkerPort&) = delete;
@@ -37,13 +39,14 @@ class WorkerPort : private sys::ForkAware {
   // The next job; waits for it. False when the session is gone.
   bool receive(wire::Frame& frame);
 
-  // Around each evaluation. enter() is false when this position was interrupted before it began. leave() is true when an
-  // interrupt was sent meanwhile; the signal has arrived or been taken back by then.
+  // Around each evaluation. enter() is false when this position was interrupted before it began. leave() is
+  // true when an interrupt was sent meanwhile; the signal has arrived or been taken back by then.
   bool enter(uint64_t job, uint64_t position);
   bool leave();
 
-  // Answers are collected and sent when there are many, when some time has passed since the last were, or by the
-  // watcher when the next evaluation takes long: a finished result is not left to the mercy of a later one.
+  // Answers are collected and sent when there are many, when some time has passed since the last were, or by
+  // the watcher when the next evaluation takes long: a finished result is not left to the mercy of a later
+  // one.
   void answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size);
   void send_immediate(uint64_t job, const uint8_t* data, size_t size);
   // Sends what is collected.
@@ -77,12 +80,14 @@ class WorkerPort : private sys::ForkAware {
   uint64_t batch_job_ = 0;
   base::Deadline::Clock::time_point last_flush_ = base::Deadline::Clock::now();
   sys::WakeUp batch_begun_;
+  sys::Poller poller_;  // the watcher's
 
   std::mutex gate_mutex_;  // guards the six below
   bool evaluating_ = false;
   bool interrupted_ = false;
   uint64_t job_ = 0, position_ = 0;
-  uint64_t interrupted_job_ = 0, interrupted_from_ = 0;  // the last interrupt: of this job, from this position on
+  uint64_t interrupted_job_ = 0,
+           interrupted_from_ = 0;  // the last interrupt: of this job, from this position on
   pthread_t main_thread_;
   std::thread watcher_;  // never joined: it ends with the process
 };

@@ -28,10 +28,10 @@ inline const char* condition_class(base::ErrorKind kind) {
   }
 }
 
-// Raises the R condition: stop(structure(class = c(<kind>, "avenir_error", "error", "condition"), list(message, call)))
+// Raises the R condition: stop(structure(class = c(<kind>, "avenir_error", "error", "condition"),
+// list(message, call)))
 [[noreturn]] inline void raise_condition(const base::Error& error) {
-  Rcpp::List condition =
-      Rcpp::List::create(Rcpp::Named("message") = error.what(), Rcpp::Named("call") = R_NilValue);
+  Rcpp::List condition = Rcpp::List::create(Rcpp::Named("message") = error.what(), Rcpp::Named("call") = R_NilValue);
   condition.attr("class") =
       Rcpp::CharacterVector::create(condition_class(error.kind()), "avenir_error", "error", "condition");
   Rcpp::Function stop("stop", R_BaseEnv);

@@ -151,9 +151,7 @@ Syntax& syntax() {
 
 bool is_call_of(SEXP code, SEXP symbol) { return TYPEOF(code) == LANGSXP && CAR(code) == symbol; }
 
-bool is_string(SEXP code) {
-  return TYPEOF(code) == STRSXP && XLENGTH(code) == 1 && STRING_ELT(code, 0) != NA_STRING;
-}
+bool is_string(SEXP code) { return TYPEOF(code) == STRSXP && XLENGTH(code) == 1 && STRING_ELT(code, 0) != NA_STRING; }
 
 bool is_name(SEXP code) { return TYPEOF(code) == SYMSXP || is_string(code); }
 
@@ -163,8 +161,7 @@ SEXP as_symbol(SEXP name) { return TYPEOF(name) == SYMSXP ? name : Rf_installTrC
 bool is_dots_element(SEXP symbol) {
   const char* name = CHAR(PRINTNAME(symbol));
   if (std::strncmp(name, "..", 2) != 0 || name[2] == '\0') return false;
-  return std::all_of(name + 2, name + std::strlen(name),
-                     [](unsigned char c) { return std::isdigit(c) != 0; });
+  return std::all_of(name + 2, name + std::strlen(name), [](unsigned char c) { return std::isdigit(c) != 0; });
 }
 
 // The code after it is not reached.
@@ -468,8 +465,7 @@ void CodeWalker::visit_unquoted(SEXP code) {
 }
 
 void CodeWalker::visit_named_in_string(SEXP arguments) {
-  if (names_in_strings_ && arguments != R_NilValue && is_string(CAR(arguments)))
-    use(as_symbol(CAR(arguments)));
+  if (names_in_strings_ && arguments != R_NilValue && is_string(CAR(arguments))) use(as_symbol(CAR(arguments)));
 }
 
 void CodeWalker::use(SEXP symbol) {
@@ -525,9 +521,7 @@ const char* namespace_name(SEXP ns) {
   return TYPEOF(spec) == STRSXP && XLENGTH(spec) > 0 ? CHAR(STRING_ELT(spec, 0)) : nullptr;
 }
 
-bool is_native_symbol(SEXP value) {
-  return TYPEOF(value) == VECSXP && Rf_inherits(value, "NativeSymbolInfo");
-}
+bool is_native_symbol(SEXP value) { return TYPEOF(value) == VECSXP && Rf_inherits(value, "NativeSymbolInfo"); }
 
 bool is_formula(SEXP value) { return TYPEOF(value) == LANGSXP && Rf_inherits(value, "formula"); }
 
@@ -714,9 +708,7 @@ SEXP GlobalsFinder::packages() const {
 // A named list of the exports: all of them with the value that the global environment is to have, or
 // (`frames_only`) those whose value in a frame is another.
 SEXP GlobalsFinder::values(bool frames_only) const {
-  const auto is_wanted = [frames_only](const Export& entry) {
-    return !frames_only || entry.other != nullptr;
-  };
+  const auto is_wanted = [frames_only](const Export& entry) { return !frames_only || entry.other != nullptr; };
   const auto size = static_cast<R_xlen_t>(std::count_if(exports_.begin(), exports_.end(), is_wanted));
   const SEXP list = PROTECT(Rf_allocVector(VECSXP, size));
   const SEXP names = PROTECT(Rf_allocVector(STRSXP, size));
@@ -795,8 +787,7 @@ SEXP find_closure_globals(SEXP fun, SEXP arguments, SEXP envir) {
 SEXP find_named_globals(SEXP names, SEXP envir) {
   return find_with([=](GlobalsFinder& finder) {
     finder.follow(false);
-    for (R_xlen_t i = 0; i < XLENGTH(names); ++i)
-      finder.add_language(Rf_installTrChar(STRING_ELT(names, i)), envir);
+    for (R_xlen_t i = 0; i < XLENGTH(names); ++i) finder.add_language(Rf_installTrChar(STRING_ELT(names, i)), envir);
   });
 }
 
@@ -818,8 +809,7 @@ SEXP free_names(SEXP code, bool names_in_strings) {
     }
     const std::vector<SEXP>& names = walker.names();
     result = PROTECT(Rf_allocVector(STRSXP, static_cast<R_xlen_t>(names.size())));
-    for (size_t i = 0; i < names.size(); ++i)
-      SET_STRING_ELT(result, static_cast<R_xlen_t>(i), PRINTNAME(names[i]));
+    for (size_t i = 0; i < names.size(); ++i) SET_STRING_ELT(result, static_cast<R_xlen_t>(i), PRINTNAME(names[i]));
     UNPROTECT(1);
   });
   return result;
@@ -836,9 +826,7 @@ struct Reading {
 
 void count_byte(R_outpstream_t stream, int) { static_cast<Reading*>(stream->data)->bytes += 1; }
 
-void count_bytes(R_outpstream_t stream, void*, int size) {
-  static_cast<Reading*>(stream->data)->bytes += size;
-}
+void count_bytes(R_outpstream_t stream, void*, int size) { static_cast<Reading*>(stream->data)->bytes += size; }
 
 // External pointers to nothing arrive as they are. R_NilValue as an address is data.table's mark in each of
 // its tables, which it renews itself.
@@ -862,8 +850,8 @@ void read_as_serialized(SEXP object, Reading* reading, bool references) {
   constexpr int kVersion = 3;
   R_outpstream_st stream;
   const SEXP note = PROTECT(references ? R_MakeExternalPtr(reading, R_NilValue, R_NilValue) : R_NilValue);
-  R_InitOutPStream(&stream, static_cast<R_pstream_data_t>(reading), R_pstream_binary_format, kVersion,
-                   count_byte, count_bytes, references ? note_reference : nullptr, note);
+  R_InitOutPStream(&stream, static_cast<R_pstream_data_t>(reading), R_pstream_binary_format, kVersion, count_byte,
+                   count_bytes, references ? note_reference : nullptr, note);
   R_Serialize(object, &stream);
   UNPROTECT(1);
 }

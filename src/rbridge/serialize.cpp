@@ -28,7 +28,8 @@ void append(base::Bytes& out, const void* data, size_t size) {
 
 void put_int(base::Bytes& out, int value) { append(out, &value, sizeof value); }
 
-// The head that R writes depends on the session only (its version and native encoding): R itself writes it once.
+// The head that R writes depends on the session only (its version and native encoding): R itself writes it
+// once.
 const base::Bytes& stream_head();
 
 // ---- the fast writer
@@ -52,8 +53,8 @@ bool plain_type(int type) {
 constexpr int kDeepest = 8;
 constexpr R_xlen_t kLongestList = 64;
 
-// ALTREP vectors have records of their own, objects and attributes need R's reference table; deep and long lists are left
-// to R too, so that the check stays cheap.
+// ALTREP vectors have records of their own, objects and attributes need R's reference table; deep and long
+// lists are left to R too, so that the check stays cheap.
 bool is_plain(SEXP object, int depth) {
   if (!plain_type(TYPEOF(object)) || ALTREP(object) || ATTRIB(object) != R_NilValue || Rf_isObject(object))
     return false;

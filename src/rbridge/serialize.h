@@ -5,10 +5,11 @@
 
 namespace avenir::rbridge {
 
-// Appends the object as R's serialize(version = 3) writes it in native binary format. May jump: call it guarded.
+// Appends the object as R's serialize(version = 3) writes it in native binary format. May jump: call it
+// guarded.
 //
-// Vectors without attributes, and lists of them, are written by code of our own that gives the same bytes: R allocates a
-// hash table for every call, which costs more than a small object itself.
+// Vectors without attributes, and lists of them, are written by code of our own that gives the same bytes: R
+// allocates a hash table for every call, which costs more than a small object itself.
 void serialize_into(SEXP object, base::Bytes& out);
 
 // May jump: call it guarded. The result is not protected.

@@ -6,8 +6,8 @@
 
 namespace avenir::rbridge {
 
-// R has jumped (error, interrupt, restart) out of the code that was run guarded. Thrown so that C++ objects are destroyed;
-// the door then lets the jump go on (rbridge/door.h).
+// R has jumped (error, interrupt, restart) out of the code that was run guarded. Thrown so that C++ objects
+// are destroyed; the door then lets the jump go on (rbridge/door.h).
 struct RJump {
   SEXP token;  // preserved; resume_jump() releases it
 };
@@ -17,8 +17,8 @@ bool run_guarded(void (*function)(void*), void* data, SEXP token);
 SEXP make_token();
 }  // namespace detail
 
-// Calls `action` so that a jump of R's ends here: true when it ran to its end. The closure must own nothing: a jump skips
-// destructors inside it, so owners live outside.
+// Calls `action` so that a jump of R's ends here: true when it ran to its end. The closure must own nothing:
+// a jump skips destructors inside it, so owners live outside.
 template <typename Action>
 bool stops_jumps(Action&& action, SEXP token) {
   static_assert(std::is_trivially_destructible_v<std::remove_reference_t<Action>>);

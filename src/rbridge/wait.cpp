@@ -1,14 +1,15 @@
 #include "rbridge/wait.h"
 
+#include <dlfcn.h>
 #include <poll.h>
 #include <sys/select.h>
 
 #include <algorithm>
 #include <vector>
 
+#include <R_ext/eventloop.h>
 #include "rbridge/r.h"
 #include "rbridge/unwind.h"
-#include <R_ext/eventloop.h>
 
 namespace avenir::rbridge {
 
@@ -16,18 +17,38 @@ namespace {
 
 constexpr double kStepSeconds = 0.1;
 
-// R's own standard input is not ours to serve: it would run what the user types while R is busy.
+// R's event loop (R_ext/eventloop.h). Its symbols are not part of R's interface for packages, so they are
+// looked up: an R without them has no input handlers to serve.
+struct EventLoop {
+  InputHandler** handlers;
+  fd_set* (*check_activity)(int, int);
+  void (*run_handlers)(InputHandler*, fd_set*);
+
+  bool usable() const { return handlers != nullptr && check_activity != nullptr && run_handlers != nullptr; }
+};
+
+const EventLoop& event_loop() {
+  static const EventLoop found{
+      reinterpret_cast<InputHandler**>(::dlsym(RTLD_DEFAULT, "R_InputHandlers")),
+      reinterpret_cast<fd_set* (*)(int, int)>(::dlsym(RTLD_DEFAULT, "R_checkActivity")),
+      reinterpret_cast<void (*)(InputHandler*, fd_set*)>(::dlsym(RTLD_DEFAULT, "R_runHandlers"))};
+  return found;
+}
+
+// Standard input is not served by R_checkActivity(): it would run what the user types while R is busy.
 std::vector<pollfd> watched(int fd) {
   std::vector<pollfd> list{{fd, POLLIN, 0}};
-  for (const InputHandler* handler = R_InputHandlers; handler != nullptr; handler = handler->next)
+  if (!event_loop().usable()) return list;
+  for (const InputHandler* handler = *event_loop().handlers; handler != nullptr; handler = handler->next)
     if (handler->fileDescriptor > 0) list.push_back({handler->fileDescriptor, POLLIN, 0});
   return list;
 }
 
 void serve_input_handlers() {
   guarded([] {
-    fd_set* const ready = R_checkActivity(0, 1);
-    if (ready != nullptr) R_runHandlers(R_InputHandlers, ready);
+    const EventLoop& loop = event_loop();
+    fd_set* const ready = loop.check_activity(0, 1);
+    if (ready != nullptr) loop.run_handlers(*loop.handlers, ready);
   });
 }
 

@@ -32,8 +32,7 @@ constexpr std::uint64_t fold(std::uint64_t x) {
 // Three products below 2^64 fold to below 2^47 each; their sum folds to below 2^33, then to below 2^32.
 template <std::uint32_t Modulus>
 constexpr std::uint32_t dot(const Row& row, std::uint32_t x, std::uint32_t y, std::uint32_t z) {
-  const std::uint64_t sum = fold<Modulus>(std::uint64_t{row[0]} * x) +
-                            fold<Modulus>(std::uint64_t{row[1]} * y) +
+  const std::uint64_t sum = fold<Modulus>(std::uint64_t{row[0]} * x) + fold<Modulus>(std::uint64_t{row[1]} * y) +
                             fold<Modulus>(std::uint64_t{row[2]} * z);
   const std::uint64_t rest = fold<Modulus>(fold<Modulus>(sum));
   return static_cast<std::uint32_t>(rest >= Modulus ? rest - Modulus : rest);

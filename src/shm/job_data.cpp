@@ -63,8 +63,7 @@ JobData JobData::attach(const sys::OwnFd& fd) {
 JobData::JobData(base::SharedBytes bytes) : bytes_(std::move(bytes)) {
   header_ = base::ByteReader(bytes_).get<DataHeader>();
   if (header_.magic != kMagic) refuse("wrong mark");
-  for (const DataPart* part :
-       {&header_.context, &header_.elements, &header_.order, &header_.bounds, &header_.stream})
+  for (const DataPart* part : {&header_.context, &header_.elements, &header_.order, &header_.bounds, &header_.stream})
     if (part->offset > bytes_.size() || part->length > bytes_.size() - part->offset) refuse("a part lies outside");
   if (header_.mode != ElementMode::kWhole && header_.mode != ElementMode::kEach) refuse("unknown mode");
   if (header_.order.length % 8 != 0 || header_.bounds.length % 8 != 0) refuse("a part has a wrong length");

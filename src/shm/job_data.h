@@ -3,9 +3,9 @@
 // The data of one map, written once by the session, sealed, read by every worker that joins.
 //
 //   DataHeader, then the parts it names, each at a multiple of 8 bytes:
-//   context   the serialized context (function, arguments, globals, packages, ...; see R/backend-multisession.R)
-//   elements  kWhole: one serialized vector; kEach: positions + 1 offsets (u64, relative to the end of the offsets), then
-//             one serialized value an element, in element order
+//   context   the serialized context (function, arguments, globals, packages, ...; see R/engine.R)
+//   elements  kWhole: one serialized vector (nothing for forks, which have it); kEach: positions + 1 offsets (u64,
+//             relative to the end of the offsets), then one serialized value an element, in element order
 //   order     empty, or one u64 element number a position
 //   bounds    empty, or units + 1 u64: unit u covers positions [bounds[u], bounds[u + 1])
 //   stream    empty, or seven i32: the state from which each element's stream is jumped to

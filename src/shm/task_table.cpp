@@ -84,7 +84,9 @@ SharedSlot SharedSlot::create() {
 SharedSlot SharedSlot::attach(sys::OwnFd fd) {
   if (sys::file_size(fd.get()) < sizeof(WorkerSlot))
     throw base::Error(base::ErrorKind::kDisconnected, "a worker's slot is too short");
-  return SharedSlot(std::move(fd));
+  SharedSlot slot(std::move(fd));
+  slot.take_fd();
+  return slot;
 }
 
 }  // namespace avenir::shm

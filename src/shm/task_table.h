@@ -2,13 +2,14 @@
 
 // The shared task table of one map: workers claim positions from it without a message.
 //
-//   TableHeader, then one 32-bit state word a position (kFree, or the worker's number with kClaimed or kStarted).
+//   TableHeader, then one 32-bit state word a position (kFree, or the worker's number with kClaimed or
+//   kStarted).
 //
-// A position is the place of an element in the processing order. `next` counts claim units: single positions (adaptive
-// chunks), or the explicit chunks whose ends stand in the job's data. A worker marks a unit's positions claimed, and each
-// one started before it evaluates it; so when it dies the session knows which elements were lost and which were only
-// claimed. Between the fetch_add and the marks there is a gap of nanoseconds: what falls into it is found when no worker
-// is left in the map.
+// A position is the place of an element in the processing order. `next` counts claim units: single positions
+// (adaptive chunks), or the explicit chunks whose ends stand in the job's data. A worker marks a unit's
+// positions claimed, and each one started before it evaluates it; so when it dies the session knows which
+// elements were lost and which were only claimed. Between the fetch_add and the marks there is a gap of
+// nanoseconds: what falls into it is found when no worker is left in the map.
 
 #include <atomic>
 #include <cstdint>
@@ -28,7 +29,7 @@ struct TableHeader {
   uint64_t magic;
   uint64_t positions;
   uint64_t units;
-  uint32_t workers;  // of the plan: claim sizes follow
+  uint32_t workers;     // of the plan: claim sizes follow
   uint32_t keep_going;  // 1: an error does not stop later positions
   std::atomic<uint64_t> next;
   std::atomic<uint64_t> stop_at;  // positions from here on are not to be started
@@ -65,9 +66,7 @@ class TaskTable {
 
   // Positions from this one on are not to be started any more; never moves up.
   void stop_from(uint64_t position);
-  bool stopped(uint64_t position) const {
-    return position >= header()->stop_at.load(std::memory_order_acquire);
-  }
+  bool stopped(uint64_t position) const { return position >= header()->stop_at.load(std::memory_order_acquire); }
 
  private:
   TaskTable(sys::OwnFd fd, uint64_t positions, uint64_t units, uint32_t workers);
@@ -84,8 +83,8 @@ class TaskTable {
 
 // What one worker does, for the session: written by the worker before it evaluates, read when it has died.
 struct WorkerSlot {
-  uint64_t worker;                // its number, written by the session before the worker exists
-  std::atomic<uint64_t> job;      // 0: none
+  uint64_t worker;                 // its number, written by the session before the worker exists
+  std::atomic<uint64_t> job;       // 0: none
   std::atomic<uint64_t> position;  // of that job, when it is a map
 };
 

@@ -2,13 +2,15 @@
 
 namespace avenir::sys {
 
-// Something with threads, locks or descriptors that a fork made by anybody (mclapply, a package) must not tear.
+// Something with threads, locks or descriptors that a fork made by anybody (mclapply, a package) must not
+// tear.
 //
-// The three calls come on the forking thread. In the child only that thread exists: close descriptors there, so that the
-// end-of-file that tells a death is not hidden, and never join, wait or free what another thread was using.
+// The three calls come on the forking thread. In the child only that thread exists: close descriptors there,
+// so that the end-of-file that tells a death is not hidden, and never join, wait or free what another thread
+// was using.
 class ForkAware {
  public:
-  ForkAware();   // registered from here
+  ForkAware();  // registered from here
   ForkAware(const ForkAware&) = delete;
   ForkAware& operator=(const ForkAware&) = delete;
   virtual void before_fork() = 0;

@@ -76,8 +76,7 @@ void write_at(int fd, const void* data, size_t size, uint64_t offset) {
   while (size > 0) {
     const ssize_t written = ::pwrite(fd, at, std::min<size_t>(size, 1u << 30), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0)
-      base::raise_system_error("writing " + std::to_string(size) + " bytes to a file in memory");
+    if (written < 0) base::raise_system_error("writing " + std::to_string(size) + " bytes to a file in memory");
     at += written;
     offset += static_cast<uint64_t>(written);
     size -= static_cast<size_t>(written);

@@ -8,8 +8,8 @@
 
 namespace avenir::sys {
 
-// An anonymous file in memory: no name that another process could open, gone with its last descriptor. The label shows
-// in /proc only.
+// An anonymous file in memory: no name that another process could open, gone with its last descriptor. The
+// label shows in /proc only.
 OwnFd make_memory_file(const std::string& label);
 
 void resize_file(int fd, uint64_t size);

@@ -126,8 +126,8 @@ pid_t spawn(const SpawnSpec& spec) {
   actions.close_from(static_cast<int>(spec.fds.size()));
   const SpawnAttributes attributes;
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, spec.path.c_str(), actions.get(), attributes.get(),
-                                  pointers(spec.argv).data(), pointers(spec.environment).data());
+  const int error = ::posix_spawn(&pid, spec.path.c_str(), actions.get(), attributes.get(), pointers(spec.argv).data(),
+                                  pointers(spec.environment).data());
   if (error != 0) base::raise_system_error("starting " + spec.path, error);
   return pid;
 }
@@ -191,6 +191,14 @@ void reap_or_kill(pid_t child, base::Deadline deadline) {
     else
       ::usleep(1000);
   }
+}
+
+void exit_at_once(int code) {
+#if defined(SYS_exit_group)
+  ::syscall(SYS_exit_group, code);
+#endif
+  ::kill(::getpid(), SIGKILL);
+  for (;;) ::pause();
 }
 
 int count_threads() {

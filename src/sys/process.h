@@ -20,8 +20,9 @@ struct SpawnSpec {
   std::vector<std::pair<int, int>> fds;  // ours -> the number it gets there; targets 0, 1, 2, 3, ... without gaps
 };
 
-// Starts a program in a session of its own (no terminal's Ctrl-C reaches it), with default signals and no descriptor
-// but those named. Costs the same whatever this process's size. Throws when the program cannot be started.
+// Starts a program in a session of its own (no terminal's Ctrl-C reaches it), with default signals and no
+// descriptor but those named. Costs the same whatever this process's size. Throws when the program cannot be
+// started.
 pid_t spawn(const SpawnSpec& spec);
 
 // How a process ended.
@@ -33,8 +34,8 @@ struct ExitStatus {
 };
 std::string describe(const ExitStatus& status);
 
-// A descriptor that becomes readable when the process ends; empty where the kernel has none. The process must be known
-// to live (a child not yet reaped), or its number might belong to another one.
+// A descriptor that becomes readable when the process ends; empty where the kernel has none. The process must
+// be known to live (a child not yet reaped), or its number might belong to another one.
 OwnFd open_pidfd(pid_t pid);
 
 // Through the descriptor where there is one: a number can have been given to a stranger.
@@ -44,6 +45,9 @@ void send_signal(const OwnFd& pidfd, pid_t pid, int signal);
 std::optional<ExitStatus> reap(pid_t child);
 // Reaps it; kills it when the deadline passes first.
 void reap_or_kill(pid_t child, base::Deadline deadline);
+
+// Ends this process at once: nothing is flushed, no finalizer runs. For workers, which are our own processes.
+[[noreturn]] void exit_at_once(int code);
 
 // Threads of this process; 0 when the system does not say.
 int count_threads();

@@ -5,8 +5,8 @@
 
 namespace avenir::sys {
 
-// Blocks every signal on the calling thread for its life; a thread started meanwhile inherits the mask. Engine threads
-// never run a signal handler: R's belong to the R thread.
+// Blocks every signal on the calling thread for its life; a thread started meanwhile inherits the mask.
+// Engine threads never run a signal handler: R's belong to the R thread.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
@@ -22,7 +22,8 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-// Takes a `signal` that is pending for the calling thread, without running its handler; true when there was one.
+// Takes a `signal` that is pending for the calling thread, without running its handler; true when there was
+// one.
 bool drain_signal(int signal);
 
 // `signal` has its default action and is not blocked, whatever the parent had.

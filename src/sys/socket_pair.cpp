@@ -48,8 +48,7 @@ IoResult failed(const char* tried) {
 FdPair make_socket_pair() {
   int ends[2];
 #ifdef SOCK_CLOEXEC
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-    base::raise_system_error("making a socket pair");
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) base::raise_system_error("making a socket pair");
 #else
   if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) base::raise_system_error("making a socket pair");
   for (const int fd : ends) ::fcntl(fd, F_SETFD, FD_CLOEXEC);

@@ -19,8 +19,8 @@ struct IoResult {
 
 constexpr size_t kMaxFdsPerMessage = 8;
 
-// One send or receive call, with descriptors beside the bytes. No SIGPIPE. Received descriptors are appended in the
-// order in which they were sent.
+// One send or receive call, with descriptors beside the bytes. No SIGPIPE. Received descriptors are appended
+// in the order in which they were sent.
 IoResult send_some(int fd, const void* data, size_t size, const std::vector<int>& fds, bool block);
 IoResult receive_some(int fd, void* data, size_t size, std::vector<OwnFd>& fds, bool block);
 

@@ -18,9 +18,9 @@ void check_header(const FrameHeader& header, uint64_t longest_body) {
   const auto type = static_cast<uint32_t>(header.type);
   const bool known = type >= 1 && type <= static_cast<uint32_t>(FrameType::kLast);
   if (!known || header.fd_count > sys::kMaxFdsPerMessage || header.length > longest_body)
-    throw base::Error(base::ErrorKind::kDisconnected,
-                      "a frame of type " + std::to_string(type) + ", " + std::to_string(header.fd_count) +
-                          " descriptors and " + std::to_string(header.length) + " bytes breaks the protocol");
+    throw base::Error(base::ErrorKind::kDisconnected, "a frame of type " + std::to_string(type) + ", " +
+                                                          std::to_string(header.fd_count) + " descriptors and " +
+                                                          std::to_string(header.length) + " bytes breaks the protocol");
 }
 
 // The length is the sender's word.
@@ -108,8 +108,7 @@ void FrameWriter::push(FrameType type, uint64_t id, base::SharedBytes body, std:
   Pending frame;
   frame.head = base::SharedBytes::allocate(sizeof header + (together ? body.size() : 0));
   std::memcpy(frame.head.writable(), &header, sizeof header);
-  if (together && body.size() > 0)
-    std::memcpy(frame.head.writable() + sizeof header, body.data(), body.size());
+  if (together && body.size() > 0) std::memcpy(frame.head.writable() + sizeof header, body.data(), body.size());
   if (!together) frame.body = std::move(body);
   frame.fds = std::move(fds);
   pending_.push_back(std::move(frame));

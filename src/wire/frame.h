@@ -4,11 +4,12 @@
 //
 //   FrameHeader (24 bytes, native byte order: both ends are on one machine), then `length` bytes of body.
 //
-// `fd_count` descriptors travel beside the first byte of the frame. Frames of one direction keep their order. `id` is
-// chosen by the session and never used again while it lives:
+// `fd_count` descriptors travel beside the first byte of the frame. Frames of one direction keep their order.
+// `id` is chosen by the session and never used again while it lives:
 //   a job's id      kTask kMap kAnswer kBigAnswer kImmediate kIdle kInterrupt
 //   a worker's id   kFork kForked kForkFailed kExited
-// Bodies are described in wire/message.h. A header that breaks a rule ends the connection: its sender is treated as dead.
+// Bodies are described in wire/message.h. A header that breaks a rule ends the connection: its sender is
+// treated as dead.
 
 #include <cstdint>
 #include <deque>
@@ -54,14 +55,15 @@ struct Frame {
   std::vector<sys::OwnFd> fds;
 };
 
-// Takes frames apart as they arrive. Throws on a broken header, or when there is no memory for a body; what came before
-// it has been delivered.
+// Takes frames apart as they arrive. Throws on a broken header, or when there is no memory for a body; what
+// came before it has been delivered.
 class FrameReader {
  public:
   explicit FrameReader(uint64_t longest_body = kLongestBody) : longest_body_(longest_body) {}
 
-  // Appends the frames that are complete. Non-blocking: takes what is there, a few megabytes at most (returns kDone then,
-  // and the poller reports the rest). Blocking: returns after at least one whole frame. kClosed: the other side is gone.
+  // Appends the frames that are complete. Non-blocking: takes what is there, a few megabytes at most (returns
+  // kDone then, and the poller reports the rest). Blocking: returns after at least one whole frame. kClosed:
+  // the other side is gone.
   sys::IoStatus receive(int fd, bool block, std::vector<Frame>& frames);
 
  private:

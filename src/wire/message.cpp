@@ -2,9 +2,7 @@
 
 namespace avenir::wire {
 
-base::SharedBytes to_shared(const base::Bytes& bytes) {
-  return base::SharedBytes::copy(bytes.data(), bytes.size());
-}
+base::SharedBytes to_shared(const base::Bytes& bytes) { return base::SharedBytes::copy(bytes.data(), bytes.size()); }
 
 base::Bytes HelloMessage::encode() const {
   base::ByteWriter out;

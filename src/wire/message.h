@@ -1,12 +1,12 @@
 #pragma once
 
-// Bodies of the frames of wire/frame.h, in the order in which their parts lie. Numbers are in native byte order; a string
-// is a u64 length and its bytes.
+// Bodies of the frames of wire/frame.h, in the order in which their parts lie. Numbers are in native byte order; a
+// string is a u64 length and its bytes.
 //
 //   kHello      HelloMessage
 //   kTask       the serialized task; with one descriptor: its length as u64, the bytes are in the memory file
 //   kMap        u64 count, then `count` u64 positions that this worker shall do before it claims any from the table;
-//               descriptors: the task table, the job's data (shm/)
+//               descriptors: the task table, the job's data (shm/); none to a fork, which has them
 //   kAnswer     AnswerHead and its bytes, repeated
 //   kBigAnswer  AnswerHead; its bytes are in the memory file beside it
 //   kImmediate  the serialized condition
@@ -41,8 +41,8 @@ enum class AnswerKind : uint32_t {
   kValue = 0,   // a serialized value; nothing was printed, no condition, no random number without a seed
   kRecord = 1,  // a serialized record (see R/backend.R)
   // The rest is made by the engine, never sent by a worker:
-  kLost = 2,         // the worker died; the bytes are a LostMessage
-  kNotStarted = 3,   // no worker could be started; the bytes are the reason
+  kLost = 2,        // the worker died; the bytes are a LostMessage
+  kNotStarted = 3,  // no worker could be started; the bytes are the reason
   kCancelled = 4,
 };
 

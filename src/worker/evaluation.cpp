@@ -1,5 +1,6 @@
 #include "worker/evaluation.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +29,13 @@ bool inherits_any(SEXP object, SEXP classes) {
   for (R_xlen_t i = 0; i < Rf_xlength(classes); ++i)
     if (Rf_inherits(object, CHAR(STRING_ELT(classes, i)))) return true;
   return false;
+}
+
+// What compiled code has printed. Only this stream: in a fork others hold what the session will write itself. Looked
+// up, since R CMD check takes a package's use of `stdout` for printing past R.
+void flush_standard_output() {
+  static FILE** const stream = reinterpret_cast<FILE**>(::dlsym(RTLD_DEFAULT, "stdout"));
+  if (stream != nullptr) std::fflush(*stream);
 }
 
 bool is_true(SEXP value) { return TYPEOF(value) == LGLSXP && XLENGTH(value) == 1 && LOGICAL(value)[0] == 1; }
@@ -59,9 +67,15 @@ Evaluator::Evaluator(SEXP functions) : functions_(functions) {
   R_PreserveObject(token_);
   held_ = Rf_allocVector(VECSXP, kHeldCount);
   R_PreserveObject(held_);
+}
+
+void Evaluator::redirect_output() {
+  if (redirected_) return;
+  flush_standard_output();
   const sys::OwnFd output = sys::make_memory_file("avenir-output");
   ::fcntl(output.get(), F_SETFL, O_APPEND);
   ::dup2(output.get(), STDOUT_FILENO);
+  redirected_ = true;
 }
 
 void Evaluator::set_job(SEXP context) {
@@ -72,7 +86,10 @@ void Evaluator::set_job(SEXP context) {
   if (immediate == R_NilValue) immediate = Rf_mkString("immediateCondition");
   SET_VECTOR_ELT(held_, kImmediate, immediate);
   muffle_unrecorded_ = conditions != R_NilValue;
-  capture_.output = is_true(element(context, "stdout"));
+  const SEXP wanted = element(context, "stdout");
+  capture_.output = is_true(wanted);
+  // NA leaves output alone: in a fork it goes where the session's goes, elsewhere nobody would see it.
+  if (Rf_asLogical(wanted) != NA_LOGICAL) redirect_output();
   capture_.random_numbers = is_true(element(context, "check_rng"));
 }
 
@@ -118,8 +135,8 @@ Evaluator::Action Evaluator::handle_condition(SEXP condition) {
   if (mode_ == Mode::kPrepare) return Action::kNothing;
   if (Rf_inherits(condition, "interrupt")) return Action::kNothing;
   if (Rf_inherits(condition, "warning") && warnings_are_errors()) return Action::kNothing;
-  const bool wanted = inherits_any(condition, VECTOR_ELT(held_, kClasses)) &&
-                      !inherits_any(condition, VECTOR_ELT(held_, kExcluded));
+  const bool wanted =
+      inherits_any(condition, VECTOR_ELT(held_, kClasses)) && !inherits_any(condition, VECTOR_ELT(held_, kExcluded));
   if (!wanted) return muffle_unrecorded_ ? Action::kMuffle : Action::kNothing;
   const bool immediate = inherits_any(condition, VECTOR_ELT(held_, kImmediate));
   if (immediate) relay_now(condition);
@@ -139,7 +156,13 @@ void Evaluator::relay_now(SEXP condition) {
 
 // What was printed since the last call, as one string; NULL when nothing was, or when it is not wanted.
 SEXP Evaluator::take_output() {
-  std::fflush(stdout);
+  if (!redirected_) return R_NilValue;
+  if (flush_ != nullptr) {
+    const SEXP call = PROTECT(Rf_lang1(flush_));
+    Rf_eval(call, functions_);
+    UNPROTECT(1);
+  }
+  flush_standard_output();
   struct stat info;
   if (::fstat(STDOUT_FILENO, &info) < 0 || info.st_size == 0) return R_NilValue;
   SEXP text = R_NilValue;
@@ -189,11 +212,10 @@ Outcome Evaluator::result(bool interrupted, bool value_has_visible, base::Bytes&
   }
   const SEXP got = VECTOR_ELT(held_, kValue);
   const bool visible = !value_has_visible || failed_ || is_true(VECTOR_ELT(got, 1));
-  const bool plain = !failed_ && visible && output == R_NilValue && !used_generator &&
-                     VECTOR_ELT(held_, kConditions) == R_NilValue;
-  const SEXP object =
-      PROTECT(plain ? (value_has_visible ? VECTOR_ELT(got, 0) : got)
-                    : make_record(output, used_generator, value_has_visible));
+  const bool plain =
+      !failed_ && visible && output == R_NilValue && !used_generator && VECTOR_ELT(held_, kConditions) == R_NilValue;
+  const SEXP object = PROTECT(plain ? (value_has_visible ? VECTOR_ELT(got, 0) : got)
+                                    : make_record(output, used_generator, value_has_visible));
   const size_t before = bytes.size();
   Outcome outcome = plain ? Outcome::kPlain : Outcome::kRecord;
   if (!serialize_guarded(object, bytes)) {

@@ -16,18 +16,22 @@ enum class Outcome {
   kRecord,  // output, conditions, an error, or use of the generator
 };
 
-// Evaluates R code in a worker at about a microsecond a call: R's global calling handlers, registered once, record
-// conditions; standard output goes to a file in memory whose size is looked at after each call; errors end in the handler,
-// which leaves by the restart "abort", and the jump is stopped here.
+// Evaluates R code in a worker at about a microsecond a call: R's global calling handlers, registered once,
+// record conditions; standard output goes to a file in memory whose size is looked at after each call; errors
+// end in the handler, which leaves by the restart "abort", and the jump is stopped here.
 //
 // Main thread only; one evaluation at a time. All R objects it holds are preserved by itself.
 class Evaluator {
  public:
-  // `functions`: the environment of inst/worker/worker.R. Takes descriptor 1.
+  // `functions`: the environment of inst/worker/worker.R. Descriptor 1 is taken over by the first set_job()
+  // that wants output caught.
   explicit Evaluator(SEXP functions);
 
   // The settings of the job whose calls follow. `context` is the list described in R/backend-multisession.R.
   void set_job(SEXP context);
+
+  // In a fork R's output goes through a connection on descriptor 1: `function` of worker.R flushes it.
+  void set_flush(SEXP function) { flush_ = function; }
 
   // Called with the bytes of a condition that is to be relayed at once.
   using ImmediateSink = void (*)(void* data, const base::Bytes& bytes);
@@ -54,6 +58,7 @@ class Evaluator {
   enum class Mode { kIdle, kPrepare, kEvaluate };
 
   bool run(SEXP call, SEXP environment, Mode mode);
+  void redirect_output();
   SEXP take_output();
   SEXP generator_state() const;
   SEXP make_record(SEXP output, bool used_generator, bool value_has_visible);
@@ -62,12 +67,15 @@ class Evaluator {
 
   SEXP functions_;
   SEXP token_;
-  SEXP held_;  // list: value, error, conditions (pairlist, last first), classes, excluded classes, immediate classes
+  SEXP held_;  // list: value, error, conditions (pairlist, last first), classes, excluded classes, immediate
+               // classes
   Capture capture_;
   SEXP generator_before_ = nullptr;
   Mode mode_ = Mode::kIdle;
   bool failed_ = false;
   bool muffle_unrecorded_ = true;
+  bool redirected_ = false;
+  SEXP flush_ = nullptr;
   ImmediateSink sink_ = nullptr;
   void* sink_data_ = nullptr;
 };

@@ -12,6 +12,7 @@
 #include "shm/job_data.h"
 #include "shm/region.h"
 #include "shm/task_table.h"
+#include "sys/process.h"
 #include "worker/evaluation.h"
 #include "worker/worker_state.h"
 
@@ -36,7 +37,8 @@ class ClaimSize {
   void took(uint64_t units, double seconds) {
     const double each = seconds / static_cast<double>(units);
     const double fitting = each > 0 ? kClaimSeconds / each : 1e6;
-    wanted_ = static_cast<uint64_t>(std::clamp(fitting, 1.0, 4.0 * static_cast<double>(std::max<uint64_t>(wanted_, 1))));
+    wanted_ =
+        static_cast<uint64_t>(std::clamp(fitting, 1.0, 4.0 * static_cast<double>(std::max<uint64_t>(wanted_, 1))));
   }
 
  private:
@@ -55,7 +57,8 @@ bool read(const base::SharedBytes& bytes, SEXP token, SEXP& value) {
 // The elements of a map as R objects, and the stream of each.
 class Elements {
  public:
-  explicit Elements(const shm::JobData& data) : data_(data) {
+  // `known`: the whole vector where this process has it already.
+  Elements(const shm::JobData& data, SEXP known) : data_(data), whole_(known) {
     if (const auto stream = data.stream()) {
       kind_ = (*stream)[0];
       rng::State base;
@@ -75,7 +78,7 @@ class Elements {
 
   // The whole vector, where there is one, to be kept. False when it cannot be read.
   bool load_whole(SEXP token) {
-    if (data_.mode() == shm::ElementMode::kEach) return true;
+    if (data_.mode() == shm::ElementMode::kEach || whole_.get() != R_NilValue) return true;
     SEXP whole = R_NilValue;
     if (!read(data_.whole(), token, whole)) return false;
     whole_.reset(whole);
@@ -151,11 +154,36 @@ class Loop {
     port_.leave_process(0);
   }
 
+  void start_fork(SEXP context) {
+    evaluator_.set_job(context);  // takes descriptor 1
+    const SEXP call = PROTECT(Rf_lang2(Rf_install("start_fork"), context));
+    Rf_eval(call, functions_);
+    UNPROTECT(1);
+    evaluator_.set_flush(Rf_install("flush_fork"));
+  }
+
+  // One job that this process, forked for it, knows already. Waits for its turn.
+  [[noreturn]] void run_forked(ForkedJob& job) {
+    wire::Frame frame;
+    if (!port_.receive(frame)) port_.leave_process(0);
+    job_ = frame.header.id;
+    const bool opened = open_context(job.context);
+    if (job.table) {
+      Elements elements(*job.data, job.elements);
+      work_on_map(*job.table, *job.data, elements, frame.body, opened);
+    } else {
+      answer_task(opened);
+    }
+    port_.say_idle(job_);
+    port_.leave_process(0);
+  }
+
   Evaluator& evaluator() { return evaluator_; }
 
  private:
   // The session has its answers by now: this is not in anyone's way.
   void clean_up() {
+    call_own("end_job", R_NilValue);
     if (!state_.changed()) return;
     call_own("finish_job", R_NilValue);
     state_.take();
@@ -163,20 +191,25 @@ class Loop {
 
   // Calls one of worker.R's functions; an error of it is kept by the evaluator.
   bool call_own(const char* name, SEXP argument) {
-    const SEXP call = PROTECT(argument == R_NilValue ? Rf_lang1(Rf_install(name))
-                                                     : Rf_lang2(Rf_install(name), argument));
+    const SEXP call =
+        PROTECT(argument == R_NilValue ? Rf_lang1(Rf_install(name)) : Rf_lang2(Rf_install(name), argument));
     const bool done = evaluator_.prepare(call, functions_);
     UNPROTECT(1);
     return done;
   }
 
-  // Unserializes the job's context and makes its packages, globals and options ready. False: the evaluator has the error.
+  // Unserializes the job's context and makes its packages, globals and options ready. False: the evaluator
+  // has the error.
   bool open_job(const base::SharedBytes& bytes) {
     SEXP context = R_NilValue;
     if (!read(bytes, token_, context)) {
       call_own("unreadable_job", R_NilValue);
       return false;
     }
+    return open_context(context);
+  }
+
+  bool open_context(SEXP context) {
     context_.reset(context);
     evaluator_.set_job(context);
     return call_own("open_job", context);
@@ -214,22 +247,32 @@ class Loop {
   void run_task(wire::Frame& frame) {
     base::SharedBytes payload = frame.body;
     if (!frame.fds.empty()) payload = shm::attach(frame.fds.front(), base::ByteReader(frame.body).get<uint64_t>());
-    if (!open_job(payload)) return send_result(0, false, false);
-    const SEXP call = evaluator_.value();  // open_job() returns the call
-    rbridge::Preserved kept(call);
-    evaluate(call, R_GlobalEnv, 0, 0, true);
+    answer_task(open_job(payload));
+  }
+
+  void answer_task(bool opened) {
+    if (!opened) return send_result(0, false, false);
+    const rbridge::Preserved call(evaluator_.value());  // open_job() returns the call
+    evaluate(call.get(), R_GlobalEnv, 0, 0, true);
   }
 
   void run_map(wire::Frame& frame) {
     if (frame.fds.size() != 2) throw base::Error(base::ErrorKind::kDisconnected, "a map without its files");
     shm::TaskTable table = shm::TaskTable::attach(std::move(frame.fds[0]));
     const shm::JobData data = shm::JobData::attach(frame.fds[1]);
-    Elements elements(data);
-    const bool ready = open_job(data.context()) && keep_function() && load_elements(elements);
+    Elements elements(data, R_NilValue);
+    work_on_map(table, data, elements, frame.body, open_job(data.context()));
+  }
+
+  // First the positions that the message names, then what can be claimed. A job that could not be opened is
+  // the error of the first element that comes.
+  void work_on_map(shm::TaskTable& table, const shm::JobData& data, Elements& elements,
+                   const base::SharedBytes& message, bool opened) {
+    const bool ready = opened && keep_function() && load_elements(elements);
     const rbridge::Preserved failure(ready ? R_NilValue : evaluator_.error());
     const auto each = [&](uint64_t position) { return run_position(table, data, elements, position, failure.get()); };
 
-    base::ByteReader body(frame.body);
+    base::ByteReader body(message);
     for (auto left = body.get<uint64_t>(); left > 0; --left) each(body.get<uint64_t>());
     ClaimSize size(table);
     for (;;) {
@@ -266,8 +309,8 @@ class Loop {
     const uint64_t element = data.element_at(position);
     if (position >= table.positions() || table.stopped(position)) return;
     table.mark(position, shm::kStateStarted, port_.number());
-    const SEXP call = PROTECT(failure == R_NilValue ? element_call(elements, element)
-                                                    : Rf_lang2(Rf_install("stop"), failure));
+    const SEXP call =
+        PROTECT(failure == R_NilValue ? element_call(elements, element) : Rf_lang2(Rf_install("stop"), failure));
     if (elements.seeded()) elements.install_stream(element);
     if (!evaluate(call, functions_, position, element, false) && !table.keep_going()) table.stop_from(position);
     UNPROTECT(1);
@@ -299,6 +342,31 @@ Loop* running = nullptr;
 
 }  // namespace
 
+namespace {
+
+SEXP handle_condition(SEXP condition) {
+  const auto action =
+      running == nullptr ? Evaluator::Action::kNothing : running->evaluator().handle_condition(condition);
+  return Rf_ScalarInteger(static_cast<int>(action));
+}
+
+[[noreturn]] void run_in_fork(engine::WorkerFds fds, SEXP functions, ForkedJob& job) {
+  auto* const port = new engine::WorkerPort(std::move(fds), "");
+  try {
+    port->start_watcher();
+    auto* const loop = new Loop(*port, functions);
+    running = loop;
+    define_condition_routine(functions);
+    loop->start_fork(job.context);
+    loop->run_forked(job);
+  } catch (const std::exception& error) {
+    REprintf("avenir worker: %s\n", error.what());
+    port->leave_process(1);
+  }
+}
+
+}  // namespace
+
 void run_worker(engine::WorkerFds fds, SEXP functions, const std::string& temp_folder) {
   auto* const port = new engine::WorkerPort(std::move(fds), temp_folder);  // lives as long as the process
   port->start_watcher();
@@ -313,9 +381,28 @@ void run_worker(engine::WorkerFds fds, SEXP functions, const std::string& temp_f
   }
 }
 
-SEXP handle_condition(SEXP condition) {
-  const auto action = running == nullptr ? Evaluator::Action::kNothing : running->evaluator().handle_condition(condition);
-  return Rf_ScalarInteger(static_cast<int>(action));
+void run_forked_worker(engine::WorkerFds fds, SEXP functions, ForkedJob job) {
+  struct Run {
+    engine::WorkerFds* fds;
+    SEXP functions;
+    ForkedJob* job;
+  } run{&fds, functions, &job};
+  // A top level of its own: no handler, restart or exit of the session's can be reached from here.
+  R_ToplevelExec(
+      [](void* data) {
+        auto* const given = static_cast<Run*>(data);
+        run_in_fork(std::move(*given->fds), given->functions, *given->job);
+      },
+      &run);
+  sys::exit_at_once(1);
+}
+
+void define_condition_routine(SEXP functions) {
+  const SEXP state = PROTECT(Rf_eval(Rf_install("state"), functions));
+  const SEXP routine = PROTECT(
+      R_MakeExternalPtrFn(reinterpret_cast<DL_FUNC>(handle_condition), Rf_install("native symbol"), R_NilValue));
+  Rf_defineVar(Rf_install("handle_condition"), routine, state);
+  UNPROTECT(2);
 }
 
 }  // namespace avenir::worker

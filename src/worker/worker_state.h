@@ -7,8 +7,9 @@
 
 namespace avenir::worker {
 
-// Tells in about a microsecond whether a job has left traces in the worker: variables, options, environment variables,
-// the working directory, an open sink. Undoing them is worker.R's; this only decides whether there is anything to undo.
+// Tells in about a microsecond whether a job has left traces in the worker: variables, options, environment
+// variables, the working directory, an open sink. Undoing them is worker.R's; this only decides whether there
+// is anything to undo.
 class WorkerState {
  public:
   // Remembers the present state as the one to return to.

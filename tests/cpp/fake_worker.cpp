@@ -118,7 +118,8 @@ class FakeWorker {
     evaluate(text(payload), 0, 0);
   }
 
-  // The context of a map: "", or "vanish PATH": the first worker claims a unit and dies before it has marked it.
+  // The context of a map: "", or "vanish PATH": the first worker claims a unit and dies before it has marked
+  // it.
   void run_map(wire::Frame& frame) {
     table_.emplace(shm::TaskTable::attach(std::move(frame.fds.at(0))));
     const shm::JobData data = shm::JobData::attach(frame.fds.at(1));
@@ -303,8 +304,8 @@ engine::WorkerFds serve(const std::string& behaviour, const std::string& folder,
   if (behaviour == "template-garbage") send_to_session(wire::FrameType::kHello, std::string(100, '\xee'));
   if (behaviour == "template-lies") send_to_session(wire::FrameType::kHello, frame_with_short_body());
   if (behaviour == "template-threads") std::thread(wait_for_ever).detach();
-  return engine::serve_forks(sys::OwnFd(engine::kTemplateSocketFd),
-                             sys::OwnFd(watch ? engine::kTemplateSessionFd : -1), folder);
+  return engine::serve_forks(sys::OwnFd(engine::kTemplateSocketFd), sys::OwnFd(watch ? engine::kTemplateSessionFd : -1),
+                             folder);
 }
 
 engine::WorkerFds started(bool watch) {
@@ -312,7 +313,8 @@ engine::WorkerFds started(bool watch) {
           sys::OwnFd(watch ? engine::kWorkerSessionFd : -1)};
 }
 
-// Writes the pids of its template and two workers to its standard output, which the test reads, and waits to be killed.
+// Writes the pids of its template and two workers to its standard output, which the test reads, and waits to
+// be killed.
 [[noreturn]] void run_session(const std::string& folder) {
   TestSession session(folder, "well", 2);
   std::string pids = session.value("parent");

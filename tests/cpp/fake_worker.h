@@ -6,8 +6,8 @@ namespace avenir::testing {
 
 // The test program started as a stand-in for R:  tests --fake <behaviour> <folder> <mode>
 //
-// `mode` is what the engine appends: template, template:watch, worker, worker:watch (and "session", of our own: an engine
-// that waits to be killed). `folder` is the plan's temporary folder. `behaviour`:
+// `mode` is what the engine appends: template, template:watch, worker, worker:watch (and "session", of our
+// own: an engine that waits to be killed). `folder` is the plan's temporary folder. `behaviour`:
 //   well              serves as it should
 //   exits             writes "no R here" to its standard error and ends with code 7, whatever the mode
 //   template-exits    so does the template only

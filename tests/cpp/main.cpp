@@ -1,5 +1,5 @@
-// The tests of the rooms that know no R, as one program: see Makefile. The same program is the fake R that test_engine.cpp
-// has the engine start: see fake_worker.h.
+// The tests of the rooms that know no R, as one program: see Makefile. The same program is the fake R that
+// test_engine.cpp has the engine start: see fake_worker.h.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 
 namespace avenir::testing {
 
@@ -47,6 +49,8 @@ bool process_gone(pid_t pid) {
 }
 
 int exit_code_of_child(int (*body)(void*), void* argument) {
+  std::fflush(nullptr);  // or the child writes it a second time
+  std::cout.flush();
   const pid_t child = ::fork();
   if (child < 0) base::raise_system_error("fork");
   if (child == 0) ::_exit(body(argument));

@@ -1,7 +1,7 @@
 #pragma once
 
-// What several tests need. A test never sleeps for a time: it waits for a condition, with a deadline that a busy machine
-// under a sanitizer does not reach.
+// What several tests need. A test never sleeps for a time: it waits for a condition, with a deadline that a
+// busy machine under a sanitizer does not reach.
 
 #include <poll.h>
 #include <sys/types.h>
@@ -69,7 +69,8 @@ bool is_open(int fd);
 // The process has ended (reaped or not).
 bool process_gone(pid_t pid);
 
-// A child made by a plain fork, which runs `body` and leaves by _exit with what it returns; reaped and its code returned.
+// A child made by a plain fork, which runs `body` and leaves by _exit with what it returns; reaped and its
+// code returned.
 int exit_code_of_child(int (*body)(void*), void* argument);
 template <typename Body>
 int exit_code_of_child(Body body) {

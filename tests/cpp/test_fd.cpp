@@ -44,9 +44,7 @@ TEST_CASE("a duplicate is another descriptor, close-on-exec, outside the standar
   CHECK((::fcntl(copy.get(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
-TEST_CASE("duplicating what is closed is an error") {
-  CHECK_THROWS_AS(duplicate(OwnFd()), avenir::base::Error);
-}
+TEST_CASE("duplicating what is closed is an error") { CHECK_THROWS_AS(duplicate(OwnFd()), avenir::base::Error); }
 
 TEST_CASE("write_all and read_all move all bytes; the end of the other side is false") {
   FdPair ends = make_socket_pair();

@@ -76,8 +76,7 @@ TEST_CASE("descriptors reach their numbers whatever their numbers were") {
   const OwnFd first = make_memory_file("test"), second = make_memory_file("test");
   const OwnFd null = make_memory_file("test");
   SpawnSpec spec = shell("echo to three >&3; echo to four >&4");
-  spec.fds = {{null.get(), 0}, {null.get(), 1}, {null.get(), 2},
-              {second.get(), 3}, {first.get(), 4}};
+  spec.fds = {{null.get(), 0}, {null.get(), 1}, {null.get(), 2}, {second.get(), 3}, {first.get(), 4}};
   wait_for(spawn(spec));
   CHECK(read_tail(second.get(), 100) == "to three\n");
   CHECK(read_tail(first.get(), 100) == "to four\n");

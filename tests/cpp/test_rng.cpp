@@ -23,8 +23,7 @@ using avenir::rng::next;
 using avenir::rng::State;
 
 constexpr State kStart{{1806547166U, 3311292359U, 643431772U, 1162448557U, 3335719306U, 4161054083U}};
-constexpr State kLargest{
-    {kModulus1 - 1, kModulus1 - 1, kModulus1 - 1, kModulus2 - 1, kModulus2 - 1, kModulus2 - 1}};
+constexpr State kLargest{{kModulus1 - 1, kModulus1 - 1, kModulus1 - 1, kModulus2 - 1, kModulus2 - 1, kModulus2 - 1}};
 constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
 
 template <typename Jump>
@@ -110,8 +109,7 @@ TEST_CASE("the largest words stay below the moduli in every step") {
 }
 
 TEST_CASE("element 5 of a map starts in the first substream of stream 5") {
-  CHECK(element_state(kStart, 5) ==
-        State{{812776613U, 807214589U, 884884435U, 2615031903U, 479486860U, 3190619060U}});
+  CHECK(element_state(kStart, 5) == State{{812776613U, 807214589U, 884884435U, 2615031903U, 479486860U, 3190619060U}});
 }
 
 TEST_CASE("element states one after the other are those of their indices") {
@@ -143,8 +141,6 @@ TEST_CASE("a half of zeros is a fault that names its words") {
 }
 
 TEST_CASE("a word at its modulus is a fault that names it") {
-  CHECK(describe_fault(State{{1, kModulus1, 3, 4, 5, 6}}) ==
-        "has word 2 = 4294967087, which must be below 4294967087");
-  CHECK(describe_fault(State{{1, 2, 3, 4, 5, kModulus2}}) ==
-        "has word 6 = 4294944443, which must be below 4294944443");
+  CHECK(describe_fault(State{{1, kModulus1, 3, 4, 5, 6}}) == "has word 2 = 4294967087, which must be below 4294967087");
+  CHECK(describe_fault(State{{1, 2, 3, 4, 5, kModulus2}}) == "has word 6 = 4294944443, which must be below 4294944443");
 }

@@ -16,12 +16,21 @@ sys::SpawnSpec fake_spec(const std::string& behaviour, const std::string& folder
   sys::SpawnSpec spec;
   spec.path = std::filesystem::read_symlink("/proc/self/exe").string();
   spec.argv = {spec.path, kFakeMark, behaviour, folder};
-  for (char** entry = environ; *entry != nullptr; ++entry) spec.environment.emplace_back(*entry);
+  std::string thread_options = "TSAN_OPTIONS=";
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string variable = *entry;
+    if (variable.rfind("TSAN_OPTIONS=", 0) == 0)
+      thread_options = variable + ":";
+    else
+      spec.environment.push_back(variable);
+  }
+  // A data race in a worker ends it, so that the test sees it.
+  spec.environment.push_back(thread_options + "halt_on_error=1");
   return spec;
 }
 
-TestSession::TestSession(const std::string& folder, const std::string& behaviour, unsigned workers, double start_timeout,
-                         double interrupt_grace) {
+TestSession::TestSession(const std::string& folder, const std::string& behaviour, unsigned workers,
+                         double start_timeout, double interrupt_grace) {
   engine::EngineOptions options;
   options.workers = workers;
   options.r = fake_spec(behaviour, folder);

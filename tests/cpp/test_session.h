@@ -33,7 +33,8 @@ class TestSession {
   uint64_t submit(const std::string& command);
   uint64_t submit_map(const MapSpec& spec);
 
-  // Waits for an answer as cpp_engine_collect() does; what comes at once meanwhile is put aside. Throws when none comes.
+  // Waits for an answer as cpp_engine_collect() does; what comes at once meanwhile is put aside. Throws when
+  // none comes.
   wire::Answer wait(uint64_t job, uint64_t element = 0);
   // Waits until a condition that is to be relayed at once has come from this job.
   std::string wait_immediate(uint64_t job);

@@ -58,8 +58,7 @@ TEST_CASE("descriptors arrive in the order in which they were sent, as many as a
 TEST_CASE("one descriptor too many is our own error") {
   const FdPair ends = make_socket_pair();
   const std::vector<int> many(kMaxFdsPerMessage + 1, ends.first.get());
-  CHECK(error_kind_of([&] { send_some(ends.first.get(), "x", 1, many, false); }) ==
-        avenir::base::ErrorKind::kInternal);
+  CHECK(error_kind_of([&] { send_some(ends.first.get(), "x", 1, many, false); }) == avenir::base::ErrorKind::kInternal);
 }
 
 TEST_CASE("a full or an empty socket says so instead of waiting") {

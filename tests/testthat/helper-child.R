@@ -10,8 +10,8 @@ wait_until <- function(condition, seconds = 30) {
   TRUE
 }
 
-# Starts an R session of its own (and process group of its own) that evaluates `code`, a string or several. There `mark(name)`
-# tells the test how far it is, `mark(name, value)` with a value.
+# Starts an R session of its own (and process group of its own) that evaluates `code`, a string or several. There
+# `mark(name)` tells the test how far it is, `mark(name, value)` with a value.
 start_child <- function(code) {
   folder <- tempfile("child-")
   dir.create(folder)
@@ -20,7 +20,8 @@ start_child <- function(code) {
     sprintf("mark <- function(name, value = NULL) {
       saveRDS(value, file.path(%1$s, 'part')); file.rename(file.path(%1$s, 'part'), file.path(%1$s, name))
     }", deparse(folder)),
-    sprintf("folder <- %s", deparse(folder)), "mark('pid', Sys.getpid())", "suppressPackageStartupMessages(library(avenir))", code, "mark('end')"
+    sprintf("folder <- %s", deparse(folder)), "mark('pid', Sys.getpid())",
+    "suppressPackageStartupMessages(library(avenir))", code, "mark('end')"
   )
   writeLines(script, file.path(folder, "script.R"))
   command <- sprintf("exec setsid %s --vanilla %s > %s 2>&1 < /dev/null", file.path(R.home("bin"), "Rscript"),
@@ -54,7 +55,8 @@ in_child <- function(code, seconds = 60) {
 }
 
 process_lives <- function(pid) {
-  status <- tryCatch(readLines(sprintf("/proc/%d/stat", pid), warn = FALSE), error = function(e) "", warning = function(w) "")
+  none <- function(cond) ""
+  status <- tryCatch(readLines(sprintf("/proc/%d/stat", pid), warn = FALSE), error = none, warning = none)
   nzchar(status) && !grepl("^[0-9]+ \\(.*\\) [ZX]", status)
 }
 

@@ -2,9 +2,11 @@
 conformance_plans <- function() {
   plans <- list(
     sequential = list("sequential"),
-    multisession = list("multisession", workers = I(2))
+    multisession = list("multisession", workers = I(2)),
+    multicore = list("multicore", workers = I(2)),
+    cluster = list("cluster", workers = 2)
   )
-  asked <- strsplit(Sys.getenv("AVENIR_TEST_PLANS", "sequential,multisession"), ",", fixed = TRUE)[[1L]]
+  asked <- strsplit(Sys.getenv("AVENIR_TEST_PLANS", paste(names(plans), collapse = ",")), ",", fixed = TRUE)[[1L]]
   plans[asked]
 }
 

@@ -64,7 +64,8 @@ for (name in names(conformance_plans())) {
       message("m2")
       stop("e1")
     })
-    expect_identical(transcript(value(f)), c("out: o1\n[1] \"o2\"", "message: m1", "warning: w1", "message: m2",
+    expect_identical(transcript(value(f)),
+                     c("out: o1\n[1] \"o2\"", "message: m1", "warning: w1", "message: m2",
                                              "error: e1"))
     expect_identical(length(transcript(value(f))), 5L)
   })
@@ -86,7 +87,8 @@ for (name in names(conformance_plans())) {
     thing <- structure(class = c("custom", "condition"), list(message = "a thing", call = NULL))
     f <- future(signalCondition(thing))
     expect_identical(transcript(value(f)), "custom: a thing")
-    expect_identical(transcript(future_lapply(1:2, function(i) signalCondition(thing))), rep("custom: a thing", 2))
+    expect_identical(transcript(future_lapply(1:2, function(i) signalCondition(thing))),
+                     rep("custom: a thing", 2))
   })
 
   local_test("`conditions` chooses what is relayed; the rest is muffled", {
@@ -129,7 +131,8 @@ for (name in names(conformance_plans())) {
 
   local_test("immediate conditions are signaled once", {
     f <- future({
-      signalCondition(structure(class = c("custom", "immediateCondition", "condition"), list(message = "now", call = NULL)))
+      signalCondition(structure(class = c("custom", "immediateCondition", "condition"),
+                                list(message = "now", call = NULL)))
       "done"
     }, lazy = TRUE)
     expect_identical(transcript(value(f)), "custom: now")
@@ -223,7 +226,7 @@ for (name in names(conformance_plans())) {
     fs <- list(a = future(1), b = "x", c = future(NULL))
     expect_identical(value(fs), list(a = 1, b = "x", c = NULL))
     square <- structure(list(future(1), 2, 3, future(4)), dim = c(2L, 2L), dimnames = list(c("r", "s"), NULL))
-    expect_identical(value(square), structure(list(1, 2, 3, 4), dim = c(2L, 2L), dimnames = list(c("r", "s"), NULL)))
+    expect_identical(value(square), `attributes<-`(list(1, 2, 3, 4), attributes(square)))
     expect_identical(value(list()), list())
     expect_identical(value(fs, idxs = "a"), list(a = 1))
   })
@@ -245,6 +248,13 @@ for (name in names(conformance_plans())) {
                                               "message: m3"))
   })
 
+  local_test("value(drop = TRUE) of a list gives the values once", {
+    fs <- list(a = future(1), b = future(message("m")))
+    expect_identical(transcript(got <- value(fs, drop = TRUE)), "message: m")
+    expect_identical(got, list(a = 1, b = NULL))
+    expect_error(value(fs), class = "FutureDroppedError")
+  })
+
   local_test("value() reduces", {
     fs <- function() lapply(1:4, function(i) future(i))
     expect_identical(value(fs(), reduce = "+"), 10L)
@@ -252,6 +262,7 @@ for (name in names(conformance_plans())) {
     expect_identical(value(fs(), reduce = function(a, b) a - b), -8L)
     expect_identical(value(list(), reduce = structure("+", init = 1)), 1)
     expect_error(value(fs(), reduce = "mean"), class = "avenir_invalid_argument")
+    expect_error(value(fs(), reduce = function() 1), class = "avenir_invalid_argument")
   })
 
   local_test("an error in a list of futures is raised after the output of those before", {
@@ -339,7 +350,8 @@ for (name in names(conformance_plans())) {
   local_test("chunks change nothing about the results", {
     reference <- future_sapply(1:11, function(i) c(i, runif(1)), future.seed = 7)
     for (size in c(1, 2, 3, 5, 100)) {
-      expect_identical(future_sapply(1:11, function(i) c(i, runif(1)), future.seed = 7, future.chunk.size = size),
+      expect_identical(future_sapply(1:11, function(i) c(i, runif(1)), future.seed = 7,
+                                     future.chunk.size = size),
                        reference)
     }
     for (scheduling in list(TRUE, FALSE, 0, 0.5, 2, Inf)) {
@@ -394,7 +406,8 @@ for (name in names(conformance_plans())) {
   })
 
   local_test("an error keeps its class and fields through a map", {
-    fail <- function(i) stop(structure(class = c("special", "error", "condition"), list(message = "m", call = NULL, n = i)))
+    fail <- function(i) stop(structure(class = c("special", "error", "condition"),
+                                       list(message = "m", call = NULL, n = i)))
     e <- tryCatch(suppressWarnings(future_lapply(5:6, fail)), special = identity)
     expect_identical(e$n, 5L)
   })
@@ -441,8 +454,10 @@ for (name in names(conformance_plans())) {
       message("m")
       warning("w")
     }
-    expect_identical(transcript(future_lapply(1, speak, future.stdout = FALSE)), c("message: m", "warning: w"))
-    expect_identical(transcript(future_lapply(1, speak, future.conditions = "message")), c("out: o", "message: m"))
+    expect_identical(transcript(future_lapply(1, speak, future.stdout = FALSE)),
+                     c("message: m", "warning: w"))
+    expect_identical(transcript(future_lapply(1, speak, future.conditions = "message")),
+                     c("out: o", "message: m"))
     expect_identical(transcript(future_lapply(1, speak, future.conditions = character())), "out: o")
   })
 

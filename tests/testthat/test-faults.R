@@ -107,7 +107,8 @@ test_that("a plan opens no port, no named socket and no file in /dev/shm, and le
     plan(multisession, workers = 2); invisible(value(future(1)))
     during <- look()
     plan(sequential)
-    mark('result', list(listening = identical(before$listening, during$listening), named = identical(named(before), named(during)),
+    mark('result', list(listening = identical(before$listening, during$listening),
+                        named = identical(named(before), named(during)),
                         shm = identical(before$shm, during$shm), fds = c(fds, descriptors())))
   ")
   expect_true(got$listening)

@@ -292,7 +292,8 @@ test_that("an attached package goes by name, not by value", {
 })
 
 test_that("packages asked for are added once", {
-  expect_identical(find_globals(quote(sd(1)), globalenv(), packages = c("tools", "stats"))$packages, c("stats", "tools"))
+  found <- find_globals(quote(sd(1)), globalenv(), packages = c("tools", "stats"))
+  expect_identical(found$packages, c("stats", "tools"))
 })
 
 test_that("a copy of an attached package's function brings the package", {
@@ -301,7 +302,8 @@ test_that("a copy of an attached package's function brings the package", {
 
 test_that("a function of a package that is not attached travels without it", {
   found <- find_globals(quote(f(1)), frame(f = tools::toTitleCase))
-  expect_identical(found[c("globals", "packages")], list(globals = list(f = tools::toTitleCase), packages = character()))
+  expect_identical(found$globals, list(f = tools::toTitleCase))
+  expect_identical(found$packages, character())
 })
 
 test_that("an attached list's variables travel", {

@@ -1,5 +1,5 @@
-# Values that future 1.70 and future.apply 1.20 give; golden-values.rds holds them. Each case sets the generator,
-# does one thing, and notes what the caller's generator gives afterwards.
+# Values that future 1.70 and future.apply 1.20 give; golden-values.rds holds them. Each case sets the
+# generator, does one thing, and notes what the caller's generator gives afterwards.
 
 golden <- readRDS("golden-values.rds")
 
@@ -17,7 +17,9 @@ random_cases <- list(
     future_lapply(1:3, function(i) runif(1), future.seed = c(10407L, 1:6))
   }),
   "lapply seed=FALSE" = list(14, function() future_lapply(1:3, function(i) i, future.seed = FALSE)),
-  "lapply seed=NULL" = list(15, function() length(future_lapply(1:3, function(i) rnorm(1), future.seed = NULL))),
+  "lapply seed=NULL" = list(15, function() {
+    length(future_lapply(1:3, function(i) rnorm(1), future.seed = NULL))
+  }),
   "lapply empty" = list(16, function() future_lapply(NULL, function(i) i, future.seed = TRUE)),
   "sapply chunk 3" = list(17, function() {
     future_sapply(1:7, function(i) rexp(1), future.seed = 9L, future.chunk.size = 3)
@@ -46,7 +48,7 @@ for (name in names(conformance_plans())) {
   set_plan_of(conformance_plans()[[name]])
 
   for (kind in names(kinds)) {
-    test_that(sprintf("%s, %s: random numbers and the generator afterwards are those of future.apply", name, kind), {
+    test_that(sprintf("%s, %s: numbers and the generator afterwards are those of future.apply", name, kind), {
       local_kind(kinds[[kind]])
       for (case in names(random_cases)) {
         set.seed(random_cases[[case]][[1]])
@@ -71,7 +73,8 @@ for (name in names(conformance_plans())) {
   }
 
   test_that(paste0(name, ": values, errors, warnings and output are those of future and future.apply"), {
-    special <- structure(class = c("special", "error", "condition"), list(message = "m", call = NULL, extra = 1))
+    special <- structure(class = c("special", "error", "condition"),
+                         list(message = "m", call = NULL, extra = 1))
     got <- list(
       "vapply names" = future_vapply(c("one", "two"), nchar, 1L),
       "value of list" = value(list(a = future(1), b = 2, c = future("z"))),
@@ -97,7 +100,8 @@ for (name in names(conformance_plans())) {
     expect_equal(seen, golden[["warnings in order"]])
 
     warned <- NULL
-    got <- tryCatch(withCallingHandlers(future_lapply(1:2, function(i) stop("bad ", i)), warning = function(w) {
+    got <- tryCatch(withCallingHandlers(future_lapply(1:2, function(i) stop("bad ", i)),
+                                        warning = function(w) {
       warned <<- class(w)
       invokeRestart("muffleWarning")
     }), error = function(e) list(conditionMessage(e), class(e), !is.null(warned)))

@@ -3,7 +3,7 @@ run_scenario <- function(name) {
   script <- system.file("scenarios", paste0(name, ".R"), package = "avenir", mustWork = TRUE)
   environment <- c(paste0("R_LIBS=", paste(.libPaths(), collapse = ":")), "R_TESTS=")
   suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), c("--no-save", shQuote(script), "--quick"),
-                           stdout = TRUE, stderr = TRUE, env = environment, timeout = 120))
+                           stdout = TRUE, stderr = TRUE, env = environment, timeout = 300))
 }
 
 expect_scenario <- function(name) {

@@ -1,0 +1,84 @@
+# The multicore backend: each future is evaluated in a fork of this session, made when the future is, so that it knows
+# all that the session knows; a map in one fork a worker. Forks wait for their turn in C++ (src/engine, src/worker).
+
+new_multicore_backend <- function(workers, ...) {
+  backend <- new_backend("multicore", c("MulticoreFuture", "MultiprocessFuture"), workers = as.integer(workers),
+                         interrupts = TRUE)
+  backend$engine <- start_engine(list(workers = backend$workers, forks = TRUE, interrupt_grace = 2))
+  backend
+}
+
+# Beyond so many unfinished futures future() waits: each is a process.
+fork_limit <- function(backend) max(64L, 4L * backend$workers)
+
+#' @export
+backend_workers.multicore_backend <- function(backend) backend$workers
+
+#' @export
+backend_free.multicore_backend <- function(backend) cpp_engine_free_workers(backend$engine)
+
+#' @export
+backend_submit.multicore_backend <- function(backend, task) {
+  id <- cpp_engine_new_task(backend$engine)
+  fork_worker(backend, id, task_context(task))
+  id
+}
+
+#' @export
+backend_resolved.multicore_backend <- function(backend, handle, timeout) engine_resolved(backend, handle, timeout)
+
+#' @export
+backend_collect.multicore_backend <- function(backend, handle) engine_collect(backend, handle)
+
+#' @export
+backend_cancel.multicore_backend <- function(backend, handle, interrupt) engine_cancel(backend, handle, interrupt)
+
+#' @export
+backend_map.multicore_backend <- function(backend, job, relay) {
+  parts <- engine_job(job)
+  map <- cpp_engine_new_map(backend$engine, parts)
+  on.exit(cpp_engine_cancel(backend$engine, map$id, TRUE, TRUE))
+  job$fork_again <- function() fork_worker(backend, map$id, parts$context, parts$x, map$data)
+  fork_for_map(backend, job, min(backend$workers, length(job$x)))
+  collect_map(backend, map$id, job, relay)
+}
+
+#' @export
+backend_describe.multicore_backend <- function(backend) {
+  workers <- cpp_engine_workers(backend$engine)
+  c(sprintf("multicore: forks of this session, %d at a time", backend$workers),
+    sprintf("fork %d: pid %d, %s", workers$id, workers$pid, workers$state))
+}
+
+#' @export
+backend_close.multicore_backend <- function(backend) engine_close(backend)
+
+# The child never returns from the door. Errors, for instance of a fork that the system refuses, are raised here.
+fork_worker <- function(backend, id, context, x = NULL, data = NULL) {
+  context$start <- enter_fork
+  cpp_engine_fork_worker(backend$engine, id, fork_limit(backend), worker_functions(), context, x, data)
+}
+
+# With fewer forks than wanted a map goes on, if there is one at all.
+fork_for_map <- function(backend, job, count) {
+  for (made in seq_len(count) - 1L) {
+    refused <- tryCatch({
+      job$fork_again()
+      NULL
+    }, avenir_overloaded_error = identity)
+    if (is.null(refused)) next
+    if (made == 0L) stop(refused)
+    return(warn_avenir(sprintf("only %d of %d forks could be made: %s", made, count, conditionMessage(refused))))
+  }
+}
+
+# The functions that workers use, for forks; read once.
+worker_functions <- function() {
+  if (is.null(session_state$worker_functions)) {
+    functions <- new.env(parent = baseenv())
+    files <- system.file("worker", c("map-kernel.R", "worker.R"), package = "avenir", mustWork = TRUE)
+    for (file in files) sys.source(file, functions, keep.source = FALSE)
+    session_state$worker_functions <- functions
+  }
+  session_state$worker_functions
+}

@@ -1,0 +1,154 @@
+// The part of the engine that the multicore plan uses: workers that the R thread forks, each for one job.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "engine/engine.h"
+#include "sys/memory_file.h"
+#include "sys/signals.h"
+#include "sys/socket_pair.h"
+
+namespace avenir::engine {
+
+namespace {
+
+using State = WorkerLink::State;
+
+// What the child keeps of the preparations: the far ends, made before the fork.
+WorkerFds become_worker(WorkerFds fds) {
+  ::setpgid(0, 0);  // a terminal's Ctrl-C goes to the session, which interrupts what it wants interrupted
+  sys::reset_signal(SIGCHLD);
+  return fds;
+}
+
+}  // namespace
+
+uint64_t Engine::new_task() {
+  check_alive();
+  Job job;
+  job.answers.resize(1);
+  std::lock_guard<std::mutex> lock(mutex_);
+  job.id = next_job_++;
+  return jobs_.emplace(job.id, std::move(job)).first->first;
+}
+
+uint64_t Engine::new_map(shm::TaskTable table, std::vector<uint64_t> element_of) {
+  check_alive();
+  Job job;
+  job.answers.resize(table.positions());
+  job.element_of = std::move(element_of);
+  job.table.emplace(std::move(table));
+  std::lock_guard<std::mutex> lock(mutex_);
+  job.id = next_job_++;
+  return jobs_.emplace(job.id, std::move(job)).first->first;
+}
+
+std::optional<WorkerFds> Engine::fork_worker(uint64_t id) {
+  check_alive();
+  auto link = std::make_unique<WorkerLink>();
+  sys::FdPair data = sys::make_socket_pair(), control = sys::make_socket_pair();
+  link->data = std::move(data.first);
+  link->control = std::move(control.first);
+  link->log = sys::make_memory_file("avenir-log");
+  link->state = State::kParked;
+  link->own_child = true;
+  link->job = id;
+  WorkerFds fds{std::move(data.second), std::move(control.second), sys::duplicate(link->slot.fd()),
+                sys::open_pidfd(::getpid())};
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    checked(id);
+    link->id = next_worker_++;
+    link->slot->worker = link->id;
+  }
+  // The link is nobody else's yet: in the child it goes with this function, and the fork guard closes all others' ends.
+  const pid_t pid = ::fork();
+  if (pid == 0) return become_worker(std::move(fds));
+  if (pid < 0) base::raise_system_error("forking a worker");
+  ::setpgid(pid, pid);
+  std::lock_guard<std::mutex> lock(mutex_);
+  WorkerLink& worker = *link;
+  workers_[worker.id] = std::move(link);
+  watch_worker(worker);
+  adopt_process(worker, pid, sys::open_pidfd(pid));
+  start_parked();
+  return std::nullopt;
+}
+
+shm::TaskTable Engine::share_table(uint64_t id) {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  return shm::TaskTable::attach(sys::duplicate(checked(id).table->fd()));
+}
+
+bool Engine::wants_fork(uint64_t id) {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Job* const job = find(id);
+  return job != nullptr && lacks_workers(*job);
+}
+
+unsigned Engine::unfinished_forks() {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  return static_cast<unsigned>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second->state == State::kParked || entry.second->state == State::kBusy;
+  }));
+}
+
+void Engine::await_end_of_fork() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  fork_awaited_ = true;
+}
+
+// mutex held. A map with work left and nobody who will do it: those forked for it died.
+bool Engine::lacks_workers(const Job& job) const {
+  if (!options_.forks || !job.is_map() || !job.has_work()) return false;
+  return std::none_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    const State state = entry.second->state;
+    return entry.second->job == job.id && (state == State::kParked || state == State::kBusy);
+  });
+}
+
+// mutex held. Lets forked workers begin, in the order of their submission, as far as there are free slots.
+void Engine::start_parked() {
+  unsigned busy = 0;
+  for (const auto& [number, worker] : workers_) busy += worker->state == State::kBusy ? 1 : 0;
+  for (auto& [number, worker] : workers_) {
+    if (worker->state != State::kParked) continue;
+    Job* const job = find(worker->job);
+    const bool useful = job != nullptr && (job->is_map() ? job->has_work() : job->open(0));
+    if (useful && busy >= options_.workers) continue;
+    if (useful) ++busy;
+    if (!useful)
+      dismiss(*worker);
+    else if (job->is_map())
+      give_map(*worker, *job);
+    else
+      give_task(*worker, *job);
+  }
+}
+
+// mutex held. A future whose fork has not begun is over.
+void Engine::cancel_parked(Job& job) {
+  for (auto& [number, worker] : workers_) {
+    if (worker->state != State::kParked || worker->job != job.id) continue;
+    job.fill(0, wire::AnswerKind::kCancelled, {});
+    dismiss(*worker);
+  }
+}
+
+// mutex held. Without its sockets a worker leaves by itself.
+void Engine::dismiss(WorkerLink& worker) {
+  worker.state = State::kIdle;
+  worker.job = 0;
+  poller_.remove(worker.data.get());
+  worker.data.reset();
+  worker.control.reset();
+}
+
+}  // namespace avenir::engine

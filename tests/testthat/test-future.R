@@ -1,0 +1,141 @@
+test_that("a lazy future keeps the globals that it was made with, also for functions that use them", {
+  env <- globalenv()
+  assign("a_of_test", 1, env)
+  assign("f_of_test", eval(quote(function() a_of_test), env), env)
+  on.exit(rm("a_of_test", "f_of_test", envir = env))
+  f <- future(f_of_test(), lazy = TRUE)
+  assign("a_of_test", 2, env)
+  expect_identical(value(f), 1)
+  expect_identical(get("a_of_test", env), 2)
+})
+
+test_that("globals of a future are not left behind", {
+  value(future(x_of_future, globals = list(x_of_future = 1)))
+  expect_false(exists("x_of_future", globalenv(), inherits = FALSE))
+})
+
+test_that("future(substitute = FALSE) takes an expression by value", {
+  expr <- quote(1 + 2)
+  expect_identical(value(future(expr, substitute = FALSE)), 3)
+})
+
+test_that("a future of another process that is not collected cannot be queried", {
+  local_plan("sequential")
+  f <- future(1, lazy = TRUE)
+  f$state <- "running"
+  f$handle <- 1
+  f$backend <- plan("backend")
+  f$owner <- structure("another", source = list(host = "h", pid = 1L))
+  expect_error(value(f), "was made by process 1", class = "FutureError")
+  expect_error(resolved(f), class = "FutureError")
+})
+
+test_that("a collected future can be read in another process", {
+  f <- future(7)
+  path <- tempfile()
+  on.exit(unlink(path))
+  saveRDS(f, path)
+  expect_identical(value(readRDS(path)), 7)
+})
+
+test_that("an interrupted future is an error of class FutureInterruptError", {
+  raise_interrupt <- function() {
+    signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
+  }
+  local_plan("sequential")
+  f <- future(raise_interrupt())
+  expect_error(value(f), "was interrupted", class = "FutureInterruptError")
+  expect_identical(f$state, "interrupted")
+})
+
+test_that("a future that cannot be started says so each time", {
+  local_plan("sequential")
+  f <- future(1, packages = "no.such.package", lazy = TRUE)
+  expect_error(value(f), "no.such.package", class = "FutureLaunchError")
+  expect_identical(f$state, "failed")
+  expect_error(value(f), class = "FutureError")
+})
+
+test_that("cancel() leaves lazy and finished futures alone", {
+  f <- future(1)
+  expect_identical(cancel(f), f)
+  expect_identical(value(f), 1)
+  lazy <- future(2, lazy = TRUE)
+  cancel(list(lazy))
+  expect_identical(value(lazy), 2)
+})
+
+test_that("a cancelled future raises FutureCanceledError and keeps its state", {
+  backend <- new_backend("doomed", c("MultisessionFuture", "MultiprocessFuture"))
+  methods <- list(
+    submit = function(backend, task) 1L, cancel = function(backend, handle, interrupt) invisible(),
+    collect = function(backend, handle) {
+      new_record(error = future_error("cancelled", c("FutureCanceledError", "FutureInterruptError")))
+    },
+    close = function(backend) invisible()
+  )
+  for (name in names(methods)) {
+    registerS3method(paste0("backend_", name), "doomed_backend", methods[[name]], asNamespace("avenir"))
+  }
+  local_plan("sequential", split = TRUE)
+  level <- plan_levels()[[1]]
+  level$backend <- backend
+  f <- future(1)
+  expect_identical(f$state, "running")
+  cancel(f)
+  expect_identical(f$state, "canceled")
+  e <- tryCatch(value(f), error = identity)
+  expect_s3_class(e, "FutureCanceledError")
+  expect_identical(attr(e, "uuid"), f$uuid)
+})
+
+test_that("output and conditions are dropped when asked for", {
+  f <- future({
+    cat("o\n")
+    message("m")
+  }, stdout = structure(TRUE, drop = TRUE), conditions = structure("condition", drop = TRUE))
+  expect_identical(transcript(value(f)), c("out: o", "message: m"))
+  expect_identical(transcript(value(f)), character())
+})
+
+test_that("deprecated arguments of future() warn", {
+  expect_warning(future(1, gc = TRUE), "deprecated")
+  expect_warning(future(1, earlySignal = TRUE), "deprecated")
+})
+
+test_that("futures of other packages are refused by value()", {
+  foreign <- structure(new.env(), class = c("ClusterFuture", "Future", "environment"))
+  expect_error(value(foreign), "future::value", class = "avenir_invalid_argument")
+})
+
+test_that("resolve() goes into lists as deep as asked", {
+  inner <- future(1, lazy = TRUE)
+  resolve(list(list(inner)))
+  expect_identical(inner$state, "created")
+  resolve(list(list(inner)), recursive = 1)
+  expect_identical(inner$state, "finished")
+})
+
+test_that("value() of a list checks its arguments", {
+  expect_error(value(list(), interrupt = TRUE, cancel = FALSE), class = "avenir_invalid_argument")
+  expect_error(value(list(1), idxs = 3), "idxs", class = "avenir_invalid_argument")
+  expect_error(value(list(a = 1), idxs = "b"), class = "avenir_invalid_argument")
+  expect_error(value(list(), stdout = NA), class = "avenir_invalid_argument")
+})
+
+test_that("a future prints without being started", {
+  f <- future(1 + 1, lazy = TRUE, label = "shown")
+  expect_output(print(f), "shown.*created")
+  expect_identical(f$state, "created")
+})
+
+test_that("globals over the limit are refused where they would travel", {
+  backend <- new_backend("far", "MultisessionFuture")
+  big <- list(big = numeric(1e5))
+  local_options(future.globals.maxSize = 1e5)
+  expect_error(check_travel_size(big, backend), "big", class = "FutureError")
+  expect_error(check_travel_size(big, backend, pieces = 100), NA)
+  backend$max_size <- Inf
+  expect_error(check_travel_size(big, backend), NA)
+  expect_identical(value(future(length(x), globals = list(x = numeric(1e5)))), 100000L)
+})

@@ -1,0 +1,33 @@
+test_that("environment variables set options that are not set", {
+  local_options(future.rng.onMisuse = NULL, future.globals.maxSize = 1, future.plan.disallow = NULL)
+  Sys.setenv(R_FUTURE_RNG_ONMISUSE = "ignore", R_FUTURE_GLOBALS_MAXSIZE = "5e6",
+             R_FUTURE_PLAN_DISALLOW = "a,b")
+  on.exit(Sys.unsetenv(c("R_FUTURE_RNG_ONMISUSE", "R_FUTURE_GLOBALS_MAXSIZE", "R_FUTURE_PLAN_DISALLOW")),
+          add = TRUE)
+  set_environment_options()
+  expect_identical(getOption("future.rng.onMisuse"), "ignore")
+  expect_identical(getOption("future.globals.maxSize"), 1)
+  expect_identical(getOption("future.plan.disallow"), c("a", "b"))
+})
+
+test_that("an option with an unknown value warns and is not followed", {
+  local_options(future.rng.onMisuse = "shout")
+  expect_warning(choice <- option_choice("future.rng.onMisuse", c("warning", "ignore")), "shout")
+  expect_identical(choice, "ignore")
+  options(future.rng.onMisuse = NULL)
+  expect_identical(option_choice("future.rng.onMisuse", c("warning", "ignore")), "warning")
+})
+
+test_that("the number of cores is read from the command line", {
+  expect_identical(command_line_cores(c("R", "--args", "-p", "4")), 4L)
+  expect_identical(command_line_cores(c("R", "--args", "--parallel=3")), 3L)
+  expect_null(command_line_cores(c("R", "--args", "-p", "many")))
+  expect_null(command_line_cores("R"))
+})
+
+test_that("options that workers need are forwarded when they are set", {
+  local_options(width = 91, future.rng.onMisuse = NULL)
+  forwarded <- forwarded_options()
+  expect_identical(forwarded$width, 91L)
+  expect_false("future.rng.onMisuse" %in% names(forwarded))
+})
