@@ -73,7 +73,9 @@ own_locale <- function() {
   wanted <- Sys.getenv("AVENIR_WORKER_LOCALE")
   if (!nzchar(wanted) || identical(wanted, Sys.getlocale())) return()
   for (part in strsplit(strsplit(wanted, ";", fixed = TRUE)[[1L]], "=", fixed = TRUE)) {
-    if (length(part) == 2L && part[1L] != "LC_NUMERIC") suppressWarnings(Sys.setlocale(part[1L], part[2L]))
+    if (part[1L] %in% c("LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_TIME", "LC_MESSAGES")) {
+      suppressWarnings(Sys.setlocale(part[1L], part[2L]))
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "base/error.h"
@@ -146,7 +147,14 @@ void Engine::after_fork_in_child() {
 }
 
 // ---- the R thread
-// ------------------------------------------------------------------------------------------------
+
+uint64_t Engine::add_job(Job job) {
+  if (!broken_.empty())
+    throw base::Error(base::ErrorKind::kInternal, "the engine has broken down (" + broken_ + "); call plan() again");
+  const uint64_t id = job.id = next_job_++;
+  jobs_.emplace(id, std::move(job));
+  return id;
+}
 
 void Engine::check_alive() const {
   if (dead_)
@@ -178,8 +186,8 @@ uint64_t Engine::submit_task(SharedBytes payload) {
     job.payload = std::move(payload);
   }
   std::lock_guard<std::mutex> lock(mutex_);
-  const uint64_t id = job.id = next_job_++;
-  enqueue(jobs_.emplace(id, std::move(job)).first->second, false);
+  const uint64_t id = add_job(std::move(job));
+  enqueue(checked(id), false);
   dispatch();
   return id;
 }
@@ -193,8 +201,8 @@ uint64_t Engine::submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<u
   job.element_of = std::move(element_of);
   job.table.emplace(std::move(table));
   std::lock_guard<std::mutex> lock(mutex_);
-  const uint64_t id = job.id = next_job_++;
-  enqueue(jobs_.emplace(id, std::move(job)).first->second, false);
+  const uint64_t id = add_job(std::move(job));
+  enqueue(checked(id), false);
   dispatch();
   return id;
 }
@@ -283,7 +291,6 @@ std::vector<WorkerInfo> Engine::worker_infos() {
 }
 
 // ---- the queue (mutex held; either thread)
-// -----------------------------------------------------------------------
 
 void Engine::enqueue(Job& job, bool in_front) {
   if (job.queued) return;
@@ -432,7 +439,6 @@ void Engine::notify() {
 }
 
 // ---- the I/O thread
-// ----------------------------------------------------------------------------------------------
 
 void Engine::run() {
   Deadline deadline = Deadline::now();
@@ -440,12 +446,26 @@ void Engine::run() {
     const std::vector<sys::Poller::Event> events = poller_.wait(deadline);
     std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return;
-    for (const auto& event : events) handle_event(event);
-    handle_deadlines();
-    dispatch();
+    try {
+      for (const auto& event : events) handle_event(event);
+      handle_deadlines();
+      dispatch();
+    } catch (const std::exception& error) {  // nothing is known to lead here; the session must not end with us
+      break_down(error.what());
+    }
     notify();
+    if (!broken_.empty()) return;
     deadline = next_deadline();
   }
+}
+
+// What waits gets the reason as its answer, what is submitted later as an error.
+void Engine::break_down(const std::string& reason) {
+  broken_ = reason;
+  const SharedBytes bytes = SharedBytes::copy(reason.data(), reason.size());
+  for (auto& [id, job] : jobs_)
+    for (uint64_t element = 0; element < job.answers.size(); ++element)
+      job.fill(element, wire::AnswerKind::kNotStarted, bytes);
 }
 
 void Engine::handle_event(const sys::Poller::Event& event) {
@@ -484,7 +504,7 @@ void Engine::handle_deadlines() {
       bury_worker(*worker);
     } else {
       sys::send_signal(worker->pidfd, worker->pid, SIGKILL);
-      worker_died(*worker, "did not answer within " + std::to_string(options_.start_timeout) + " s");
+      worker_died(*worker, "did not answer within " + std::to_string(std::lround(options_.start_timeout)) + " s");
     }
   }
 }
@@ -530,7 +550,12 @@ void Engine::template_failed(const std::string& reason) {
 }
 
 void Engine::flush_template() {
-  const auto status = template_->writer.flush(template_->socket.get(), false);
+  sys::IoStatus status = sys::IoStatus::kClosed;
+  try {
+    status = template_->writer.flush(template_->socket.get(), false);
+  } catch (const base::Error&) {  // its end is noticed, and a new one made
+    ::kill(template_->pid, SIGKILL);
+  }
   const bool wants = status == sys::IoStatus::kWouldBlock;
   if (wants != template_->wants_write) poller_.want_write(template_->socket.get(), token(kTemplate), wants);
   template_->wants_write = wants;
@@ -686,7 +711,11 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
       if (hello.protocol != wire::kProtocolVersion)
         throw base::Error(base::ErrorKind::kDisconnected, "a worker of another build");
       if (worker.state != State::kStarting) return;
-      worker.temp_folder = hello.temp_folder;
+      worker.ready = true;
+      // Removed when it dies, so it must be one of ours.
+      if (hello.temp_folder.rfind(options_.temp_folder + "/", 0) == 0 &&
+          hello.temp_folder.find("..") == std::string::npos)
+        worker.temp_folder = hello.temp_folder;
       if (worker.pid < 0) worker.pid = hello.pid;  // the template's news comes by another socket
       worker.state = State::kIdle;
       worker.deadline = Deadline::never();
@@ -730,7 +759,12 @@ void Engine::count_answer(WorkerLink& worker) {
 
 void Engine::flush_worker(WorkerLink& worker) {
   if (!worker.data.valid()) return;
-  const auto status = worker.writer.flush(worker.data.get(), false);
+  sys::IoStatus status = sys::IoStatus::kClosed;
+  try {
+    status = worker.writer.flush(worker.data.get(), false);
+  } catch (const base::Error&) {  // out of kernel memory, say: the worker cannot be told what to do
+    sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
+  }
   const bool wants = status == sys::IoStatus::kWouldBlock;
   if (wants != worker.wants_write) poller_.want_write(worker.data.get(), token(kData, worker.id), wants);
   worker.wants_write = wants;
@@ -787,7 +821,7 @@ void Engine::bury_worker(WorkerLink& worker) {
       lose_task(worker, *job);
   }
   // One that ends unused again and again must not be replaced for ever.
-  if (worker.job == 0 && worker.answers == 0 && !worker.temp_folder.empty()) ++start_failures_;
+  if (worker.ready && worker.job == 0 && worker.answers == 0) ++start_failures_;
   std::error_code ignored;
   if (!worker.temp_folder.empty()) std::filesystem::remove_all(worker.temp_folder, ignored);
   drop_worker(worker.id);

@@ -100,6 +100,7 @@ class Engine final : private sys::ForkAware {
   void run();
   void handle_event(const sys::Poller::Event& event);
   void handle_deadlines();
+  void break_down(const std::string& reason);
   base::Deadline next_deadline();
 
   void start_template();
@@ -144,6 +145,7 @@ class Engine final : private sys::ForkAware {
   void fail_queue(const std::string& reason);
   base::SharedBytes lost_message(const WorkerLink& worker, uint64_t element) const;
 
+  uint64_t add_job(Job job);
   Job* find(uint64_t id);
   Job& checked(uint64_t id);
   void check_alive() const;
@@ -168,6 +170,7 @@ class Engine final : private sys::ForkAware {
   uint64_t awaited_job_ = 0, awaited_element_ = 0;
   bool fork_awaited_ = false;
   bool stopping_ = false;
+  std::string broken_;
   bool dead_ = false;
   std::thread thread_;
 };

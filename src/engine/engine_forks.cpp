@@ -32,8 +32,7 @@ uint64_t Engine::new_task() {
   Job job;
   job.answers.resize(1);
   std::lock_guard<std::mutex> lock(mutex_);
-  job.id = next_job_++;
-  return jobs_.emplace(job.id, std::move(job)).first->first;
+  return add_job(std::move(job));
 }
 
 uint64_t Engine::new_map(shm::TaskTable table, std::vector<uint64_t> element_of) {
@@ -43,8 +42,7 @@ uint64_t Engine::new_map(shm::TaskTable table, std::vector<uint64_t> element_of)
   job.element_of = std::move(element_of);
   job.table.emplace(std::move(table));
   std::lock_guard<std::mutex> lock(mutex_);
-  job.id = next_job_++;
-  return jobs_.emplace(job.id, std::move(job)).first->first;
+  return add_job(std::move(job));
 }
 
 std::optional<WorkerFds> Engine::fork_worker(uint64_t id) {

@@ -33,6 +33,7 @@ struct WorkerLink {
   wire::FrameWriter writer;
   bool wants_write = false;
   uint64_t job = 0;
+  bool ready = false;   // it has said hello
   bool in_map = false;  // counted among the workers that have joined its job
   uint64_t answers = 0;
   std::string temp_folder;

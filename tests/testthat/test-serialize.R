@@ -24,8 +24,12 @@ test_that("lists of plain values are written as R writes them", {
 })
 
 test_that("everything else goes through R's writer", {
-  for (x in list(1:10, c(a = 1), factor("u"), Sys.Date(), mtcars, quote(a + b), as.name("s"), function(x) x,
-                 globalenv(), list(a = 1), y ~ x, matrix(1:4, 2), as.list(1:100))) {
+  global <- function(x) {
+    environment(x) <- globalenv()
+    x
+  }
+  for (x in list(1:10, c(a = 1), factor("u"), Sys.Date(), mtcars, quote(a + b), as.name("s"), global(function(x) x),
+                 globalenv(), list(a = 1), global(y ~ x), matrix(1:4, 2), as.list(1:100))) {
     expect_same_bytes(x)
     expect_equal(unserialize(cpp_serialize(x)), x)
   }
