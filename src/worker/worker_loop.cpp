@@ -12,6 +12,7 @@
 #include "shm/job_data.h"
 #include "shm/region.h"
 #include "shm/task_table.h"
+#include "sys/library_threads.h"
 #include "sys/process.h"
 #include "worker/evaluation.h"
 #include "worker/worker_state.h"
@@ -356,6 +357,8 @@ SEXP handle_condition(SEXP condition) {
     port->start_watcher();
     auto* const loop = new Loop(*port, functions);
     running = loop;
+    // The threads of an OpenMP team that ran in the session are not here: waiting for them would last for ever.
+    sys::limit_library_threads(1);
     define_condition_routine(functions);
     loop->start_fork(job.context);
     loop->run_forked(job);

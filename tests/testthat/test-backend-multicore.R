@@ -1,0 +1,157 @@
+# What only forks can do, or get wrong. What all plans share is in test-conformance.R.
+
+multicore_in_child <- "plan(multicore, workers = I(2))"
+
+test_that("a multicore future knows what the session knew when it was made", {
+  got <- in_child(c(multicore_in_child, "
+    hidden <- new.env(); hidden$x <- 1
+    f <- future(hidden$x, globals = FALSE)
+    hidden$x <- 2
+    mark('result', list(first = value(f), second = value(future(hidden$x, globals = FALSE))))
+  "))
+  expect_identical(got, list(first = 1, second = 2))
+})
+
+test_that("an error in a fork inside the session's tryCatch() never runs the script a second time", {
+  got <- in_child(c(multicore_in_child, "
+    counter <- file.path(folder, 'lines')
+    result <- tryCatch({
+      cat('begun\\n', file = counter, append = TRUE)
+      value(future(stop('in the fork')))
+    }, error = conditionMessage, finally = cat('ended\\n', file = counter, append = TRUE))
+    mark('result', list(result = result, lines = readLines(counter)))
+  "))
+  expect_identical(got, list(result = "in the fork", lines = c("begun", "ended")))
+})
+
+test_that("on.exit() code and finalizers of the session do not run in a fork", {
+  got <- in_child(c(multicore_in_child, "
+    counter <- file.path(folder, 'lines')
+    holder <- new.env()
+    reg.finalizer(holder, function(e) cat('finalizer\\n', file = counter, append = TRUE), onexit = TRUE)
+    run <- function() {
+      on.exit(cat('exit\\n', file = counter, append = TRUE))
+      value(future(1))
+    }
+    value <- run()
+    mark('result', readLines(counter))
+  "))
+  expect_identical(got, "exit")
+})
+
+test_that("output goes past the sinks of the session, and is relayed into them", {
+  got <- in_child(c(multicore_in_child, "
+    text <- capture.output({
+      f <- future({ print('from the fork'); 1 })
+      cat('between\\n')
+      invisible(value(f))
+    })
+    mark('result', text)
+  "))
+  expect_identical(got, c("between", "[1] \"from the fork\""))
+})
+
+test_that("1,000 multicore futures at once are all answered, with a bounded number of processes", {
+  got <- in_child(c(multicore_in_child, "
+    most <- 0
+    futures <- lapply(1:1000, function(i) {
+      if (i %% 100 == 0) most <<- max(most, nrow(avenir:::cpp_engine_workers(plan('backend')$engine)))
+      future(i)
+    })
+    mark('result', list(values = unlist(value(futures)), most = most))
+  "), seconds = 120)
+  expect_identical(got$values, 1:1000)
+  expect_lte(got$most, 70)
+})
+
+test_that("a fork that is killed fails its own future and no other", {
+  got <- in_child(c(multicore_in_child, "
+    victim <- future(tools::pskill(Sys.getpid(), tools::SIGKILL))
+    other <- future(2)
+    error <- tryCatch(value(victim), error = identity)
+    mark('result', list(class = class(error), signal = error$signal, other = value(other),
+                        map = future_sapply(1:5, identity)))
+  "))
+  expect_true("WorkerLostError" %in% got$class)
+  expect_identical(got[-1], list(signal = 9L, other = 2, map = 1:5))
+})
+
+test_that("an element that kills its fork ends the map with that element's error; the next map is right", {
+  got <- in_child(c(multicore_in_child, "
+    error <- tryCatch(suppressWarnings(future_lapply(1:8, function(i) {
+      if (i == 3) tools::pskill(Sys.getpid(), tools::SIGKILL)
+      i
+    })), error = identity)
+    mark('result', list(element = error$element, map = future_sapply(1:5, identity)))
+  "))
+  expect_identical(got, list(element = 3, map = 1:5))
+})
+
+test_that("forks end with a session that is killed, also while a fork of the user's lives", {
+  child <- start_child(c(multicore_in_child, "
+    busy <- lapply(1:3, function(i) future(repeat NULL))
+    user <- parallel::mcparallel(repeat Sys.sleep(1))
+    mark('pids', avenir:::cpp_engine_workers(plan('backend')$engine)$pid)
+    mark('user', user$pid)
+    repeat Sys.sleep(1)
+  "))
+  pids <- child_value(child, "pids")
+  user <- child_value(child, "user")
+  expect_length(pids, 3L)
+  signal_child(child, tools::SIGKILL)
+  expect_true(wait_until(function() !any(vapply(pids, process_lives, NA)), 20))
+  tools::pskill(user, tools::SIGKILL)
+})
+
+test_that("multicore runs beside forks that the user makes", {
+  got <- in_child(c(multicore_in_child, "
+    running <- lapply(1:4, function(i) future({ Sys.sleep(0.05); i }))
+    forked <- parallel::mclapply(1:3, function(i) i * sum(future_sapply(1:3, identity)), mc.cores = 2)
+    mark('result', list(unlist(forked), unlist(value(running))))
+  "))
+  expect_identical(got, list(c(6L, 12L, 18L), 1:4))
+})
+
+test_that("a plan inside a fork works with workers of its own", {
+  got <- in_child("
+    plan(list(tweak(multicore, workers = I(2)), tweak(multisession, workers = I(2))))
+    mark('result', value(future(length(unique(future_sapply(1:8, function(i) { Sys.sleep(0.1); Sys.getpid() }))))))
+  ")
+  expect_identical(got, 2L)
+})
+
+test_that("multicore is sequential where forking is switched off", {
+  got <- in_child("
+    Sys.setenv(R_PARALLELLY_FORK_ENABLE = 'false')
+    options(parallelly.fork.enable = FALSE)
+    plan(multicore, workers = 2)
+    mark('result', value(future(Sys.getpid())) == Sys.getpid())
+  ")
+  expect_true(got)
+})
+
+# A function that sums 1 to n with an OpenMP team; its first run in a session starts the team's threads.
+openmp_library <- function() {
+  folder <- tempfile("openmp-")
+  dir.create(folder)
+  writeLines(c("#include <R.h>", "void team_sum(int *n, double *sum) {", "  double total = 0;",
+               "#pragma omp parallel for reduction(+ : total)", "  for (int i = 1; i <= *n; ++i) total += i;",
+               "  *sum = total;", "}"), file.path(folder, "team.c"))
+  writeLines(c("PKG_CFLAGS = $(SHLIB_OPENMP_CFLAGS)", "PKG_LIBS = $(SHLIB_OPENMP_CFLAGS)"),
+             file.path(folder, "Makevars"))
+  system(sprintf("cd %s && %s CMD SHLIB team.c > build.log 2>&1", folder, file.path(R.home("bin"), "R")))
+  file.path(folder, paste0("team", .Platform$dynlib.ext))
+}
+
+test_that("code with OpenMP that ran in the session does not hang in a fork", {
+  library <- openmp_library()
+  expect_true(file.exists(library))
+  got <- in_child(c(sprintf("dyn.load(%s)", deparse(library)), "
+    Sys.setenv(OMP_NUM_THREADS = 2)
+    team_sum <- function(n) .C('team_sum', as.integer(n), sum = 0)$sum
+    here <- team_sum(1000)
+  ", multicore_in_child, "
+    mark('result', c(here, value(future(team_sum(1000))), future_sapply(c(10, 100), team_sum)))
+  "))
+  expect_identical(got, c(500500, 500500, 55, 5050))
+})
