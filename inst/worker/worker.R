@@ -21,7 +21,8 @@ state <- new.env(parent = emptyenv())
 # descriptor 1 if it is caught.
 start_fork <- function(context) {
   context$start()
-  options(mc.cores = 1L, error = quote(invisible()))
+  # Setting `nwarnings` drops the warnings that the session has deferred: they are its own to print.
+  options(mc.cores = 1L, error = quote(invisible()), nwarnings = getOption("nwarnings", 50L))
   globalCallingHandlers(NULL)
   globalCallingHandlers(condition = on_condition)
   if (is.na(context$stdout)) return()

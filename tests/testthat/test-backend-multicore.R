@@ -39,6 +39,17 @@ test_that("on.exit() code and finalizers of the session do not run in a fork", {
   expect_identical(got, "exit")
 })
 
+test_that("warnings that the session has deferred are not printed by forks", {
+  child <- start_child(c(multicore_in_child, "{
+    warning('deferred')
+    error <- try(value(future(stop('an error in the fork'))), silent = TRUE)
+    mark('result', 1)
+  }", "mark('done')"))
+  on.exit(signal_child(child, tools::SIGKILL))
+  child_value(child, "done")
+  expect_length(gregexpr("deferred", child_output(child), fixed = TRUE)[[1]], 1L)
+})
+
 test_that("output goes past the sinks of the session, and is relayed into them", {
   got <- in_child(c(multicore_in_child, "
     text <- capture.output({
