@@ -20,7 +20,8 @@ backend_free.multicore_backend <- function(backend) cpp_engine_free_workers(back
 #' @export
 backend_submit.multicore_backend <- function(backend, task) {
   id <- cpp_engine_new_task(backend$engine)
-  fork_worker(backend, id, task_context(task))
+  context <- task_context(task)
+  while (!is.null(refused <- refused_fork(fork_worker(backend, id, context)))) await_process(backend, refused)
   id
 }
 
@@ -59,17 +60,38 @@ fork_worker <- function(backend, id, context, x = NULL, data = NULL) {
   cpp_engine_fork_worker(backend$engine, id, fork_limit(backend), worker_functions(), context, x, data)
 }
 
+# NULL, or the error by which the system has refused a fork.
+refused_fork <- function(expr) {
+  tryCatch({
+    expr
+    NULL
+  }, avenir_overloaded_error = identity)
+}
+
+# With fewer processes than wanted a future waits until one of them has ended; without any that is its error.
+await_process <- function(backend, refused) {
+  count <- function() nrow(cpp_engine_workers(backend$engine))
+  before <- count()
+  if (before == 0L) stop(refused)
+  if (is.null(backend$refused)) warn_refused(before, refused)
+  backend$refused <- TRUE
+  while (count() >= before) Sys.sleep(0.005)
+}
+
 # With fewer forks than wanted a map goes on, if there is one at all.
 fork_for_map <- function(backend, job, count) {
   for (made in seq_len(count) - 1L) {
-    refused <- tryCatch({
-      job$fork_again()
-      NULL
-    }, avenir_overloaded_error = identity)
+    refused <- refused_fork(job$fork_again())
     if (is.null(refused)) next
     if (made == 0L) stop(refused)
-    return(warn_avenir(sprintf("only %d of %d forks could be made: %s", made, count, conditionMessage(refused))))
+    return(warn_refused(made, refused))
   }
+}
+
+warn_refused <- function(made, refused) {
+  text <- paste0("only %d fork(s) could be made, and they do the work: %s",
+                 "\ni Fewer `workers` in plan(multicore) need fewer processes.")
+  warn_avenir(sprintf(text, made, conditionMessage(refused)))
 }
 
 # The functions that workers use, for forks; read once.

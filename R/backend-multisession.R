@@ -54,6 +54,13 @@ stop_worker_start <- function(reason) {
               class = c("avenir_worker_start_error", "FutureError"))
 }
 
+# A package attached later masks what was attached before: the worker attaches them as the session did, and then those
+# that are not attached here as they were named.
+in_attach_order <- function(packages) {
+  if (length(packages) < 2L) return(packages)
+  packages[order(-match(paste0("package:", packages), search(), nomatch = 0L))]
+}
+
 #' @export
 backend_workers.multisession_backend <- function(backend) backend$workers
 
@@ -62,6 +69,7 @@ backend_free.multisession_backend <- function(backend) cpp_engine_free_workers(b
 
 #' @export
 backend_submit.multisession_backend <- function(backend, task) {
+  task$packages <- in_attach_order(task$packages)
   cpp_engine_submit_task(backend$engine, task_context(task))
 }
 
@@ -76,6 +84,7 @@ backend_cancel.multisession_backend <- function(backend, handle, interrupt) engi
 
 #' @export
 backend_map.multisession_backend <- function(backend, job, relay) {
+  job$packages <- in_attach_order(job$packages)
   id <- cpp_engine_submit_map(backend$engine, engine_job(job))
   on.exit(cpp_engine_cancel(backend$engine, id, TRUE, TRUE))
   collect_map(backend, id, job, relay)

@@ -342,9 +342,8 @@ value.list <- function(x, idxs = NULL, recursive = 0, reduce = NULL, stdout = TR
 #' @rdname future
 #' @export
 value.environment <- function(x, ...) {
-  if (inherits(x, "listenv")) return(value.list(as.list(x), ...))
   if (inherits(x, "Future")) stop_foreign_future(x)
-  value.list(as.list(x, sorted = TRUE), ...)
+  value.list(future_elements(x), ...)
 }
 
 stop_foreign_future <- function(x) {
@@ -368,7 +367,9 @@ as_plain_list <- function(x) {
   x
 }
 
+# names() of an environment shows the hidden variables of future assignments, too.
 check_idxs <- function(x, idxs) {
+  if (is.character(idxs)) idxs <- idxs[idxs %in% names(x) | !startsWith(idxs, hidden_name(""))]
   known <- if (is.character(idxs)) idxs %in% names(x) else idxs >= 1 & idxs <= length(x)
   if (!all(known)) invalid_argument(sprintf("`idxs` must be among the %d elements", length(x)), idxs[!known])
   unique(idxs)
@@ -476,7 +477,9 @@ value_or_error <- function(future) result_error(future$result) %||% future$resul
 cancel <- function(x, interrupt = TRUE, ...) {
   check_flag(interrupt, "interrupt")
   if (is_future(x)) cancel_future(x, interrupt)
-  else for (element in as.list(x)) if (is_future(element)) cancel_future(element, interrupt)
+  else if (is.list(x) || is.environment(x)) {
+    for (element in future_elements(x)) if (is_future(element)) cancel_future(element, interrupt)
+  }
   invisible(x)
 }
 
@@ -509,12 +512,13 @@ resolved.AvenirFuture <- function(x, timeout = 0, ...) {
 resolved.list <- function(x, ...) {
   done <- vapply(x, function(element) !is_future(element) || resolved(element, ...), NA)
   dim(done) <- dim(x)
-  if (is.null(dim(x))) names(done) <- names(x) else dimnames(done) <- dimnames(x)
+  dimnames(done) <- dimnames(x)
+  names(done) <- names(x)
   done
 }
 
 #' @export
-resolved.environment <- function(x, ...) resolved(as.list(x, sorted = TRUE), ...)
+resolved.environment <- function(x, ...) resolved(future_elements(x), ...)
 
 is_resolved <- function(future, timeout) {
   if (!is.null(future$result) || is.null(future$handle)) return(TRUE)
@@ -532,12 +536,13 @@ resolve <- function(x, idxs = NULL, recursive = 0, result = FALSE, stdout = FALS
   if (is_future(x)) {
     resolve_future(x, recursive, result, stdout, signal, sleep)
   } else {
-    elements <- if (is.list(x)) x else as.list(x)
+    elements <- future_elements(x)
     if (!is.null(idxs)) elements <- elements[check_idxs(elements, idxs)]
     for (element in elements) {
       resolve(element, recursive = recursive - !is_future(element), result = result, stdout = stdout,
               signal = signal, sleep = sleep)
     }
+    if (inherits(x, "FutureGlobals")) attr(x, "resolved") <- TRUE
   }
   x
 }

@@ -25,9 +25,18 @@ make_lapply_call <- function(...future.FUN, ...) {
   }
 }
 
-# An element is the list of one call's arguments; `...` are the arguments that all calls share.
+# An element is the list of one call's arguments, under the same names in all elements; `...` are arguments that all
+# calls share. The call, for instance `...future.FUN(...future.X_jj[[1L]], n = ...future.X_jj[[2L]], ...)`, is written
+# for the first element: do.call() takes several times as long, and an error's condition would hold the values.
 make_mapply_call <- function(...future.FUN, ...) {
+  ...future.call <- NULL
   function(...future.X_jj) {
-    do.call(...future.FUN, c(...future.X_jj, list(...)), quote = TRUE)
+    if (is.null(...future.call)) {
+      values <- lapply(seq_along(...future.X_jj), function(k) call("[[", quote(...future.X_jj), k))
+      code <- as.call(c(quote(...future.FUN), `names<-`(values, names(...future.X_jj)), quote(...)))
+      ...future.call <<- eval(call("function", as.pairlist(alist(...future.X_jj = )), code))
+    }
+    ...future.X_jj
+    ...future.call(...future.X_jj)
   }
 }

@@ -35,8 +35,8 @@
 #' @param simplify,USE.NAMES,FUN.VALUE,n,expr As for [sapply()], [vapply()] and [replicate()].
 #' @return As for the function of base R.
 #' @section Errors:
-#' Besides those of `FUN`: `avenir_invalid_argument` for arguments that make no sense; `FutureError` when the
-#' plan fails, among them `FutureInterruptError` when a worker died.
+#' Besides those of `FUN`: `avenir_invalid_argument` for arguments that make no sense and for values that are not
+#' as `FUN.VALUE`; `FutureError` when the plan fails, among them `FutureInterruptError` when a worker died.
 #' @seealso [plan()], [future()]
 #' @examples
 #' future_lapply(1:3, function(i) i^2)
@@ -110,16 +110,24 @@ checked_value <- function(FUN, FUN.VALUE) {
   ), parent = baseenv()))
 }
 
-value_checker <- quote(function(x, ...) {
-  value <- x_FUN(x, ...)
-  if (length(value) != size) {
-    stop(sprintf("values must be length %d, but FUN(X[[ii]]) result is length %d", size, length(value)))
+value_checker <- quote({
+  refuse <- function(...) {
+    class <- c("avenir_invalid_argument", "avenir_error", "simpleError", "error", "condition")
+    stop(structure(class = class, list(message = sprintf(...), call = sys.call(-1L))))
   }
-  if (!typeof(value) %in% types) {
-    stop(sprintf("values must be type '%s', but FUN(X[[ii]]) result is type '%s'", type, typeof(value)))
+  function(x, ...) {
+    value <- x_FUN(x, ...)
+    if (length(value) != size) {
+      refuse("values must be length %d, but FUN(X[[ii]]) result is length %d", size, length(value))
+    }
+    if (!typeof(value) %in% types) {
+      refuse("values must be type '%s', but FUN(X[[ii]]) result is type '%s'", type, typeof(value))
+    }
+    if (length(dims) && !identical(dim(value), dims)) {
+      refuse("dim(FUN(X[[ii]])) must be that of FUN.VALUE, %s", paste(dims, collapse = " x "))
+    }
+    value
   }
-  if (!all(dim(value) == dims)) stop("dim(FUN(X[[ii]])) differs from dim(FUN.VALUE)")
-  value
 })
 
 # Types that vapply() turns into `type`.
@@ -130,11 +138,16 @@ accepted_types <- function(type) {
 
 # ---- Arguments of all maps ----
 
+# Operators such as `%seed%` give arguments, too.
 new_map_options <- function(fun_name, envir, stdout, conditions, globals, packages, seed, label) {
-  list(fun_name = fun_name, envir = envir, stdout = check_stdout(stdout, "future.stdout"),
-       conditions = check_conditions(conditions, "future.conditions"), globals = check_map_globals(globals),
-       packages = unique(check_packages(packages, "future.packages")), seed = seed,
-       label = map_label(label, fun_name))
+  given <- list(stdout = stdout, conditions = conditions, globals = globals, packages = packages, seed = seed,
+                label = label)
+  given <- replace_arguments(given, take_disposable())
+  list(fun_name = fun_name, envir = envir, stdout = check_stdout(given$stdout, "future.stdout"),
+       conditions = check_conditions(given$conditions, "future.conditions"),
+       globals = check_map_globals(given$globals), seed = given$seed,
+       packages = unique(check_packages(given$packages, "future.packages")),
+       label = map_label(given$label, fun_name))
 }
 
 check_map_globals <- function(globals) {

@@ -1,4 +1,5 @@
 #include <Rcpp.h>
+#include <unistd.h>
 
 #include <optional>
 #include <string>
@@ -237,7 +238,7 @@ SEXP cpp_engine_fork_worker(SEXP engine, SEXP id, SEXP limit, SEXP functions, SE
   return rbridge::door([&]() -> SEXP {
     engine::Engine& target = get_engine(engine);
     await_room(target, static_cast<unsigned>(Rf_asInteger(limit)));
-    worker::ForkedJob job{context, x, std::nullopt, std::nullopt};
+    worker::ForkedJob job{context, x, std::nullopt, std::nullopt, ::getpid()};
     if (data != R_NilValue) {
       job.data = *JobDataPointer(data);
       job.table = target.share_table(job_id(id));

@@ -22,6 +22,7 @@ demo package randomForest        r-cran-randomforest
 demo package future.apply        r-cran-future.apply
 test package future              r-cran-future
 test package globals             r-cran-globals
+test package listenv             r-cran-listenv
 test package testthat            r-cran-testthat
 test package knitr               r-cran-knitr
 test package rmarkdown           r-cran-rmarkdown

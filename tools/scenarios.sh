@@ -9,8 +9,8 @@ rows=
 for argument in "$@"; do
   case $argument in
     --quick) quick=--quick ;;
-    *[!0-9]* | '') echo "scenarios.sh: '$argument' is neither --quick nor the number of a row" >&2; exit 2 ;;
-    *) rows="$rows $argument" ;;
+    [0-9] | [0-9][0-9] | [0-9][A-Za-z]) rows="$rows $argument" ;;
+    *) echo "scenarios.sh: '$argument' is neither --quick nor a row, such as 3 or 5A" >&2; exit 2 ;;
   esac
 done
 
@@ -38,10 +38,11 @@ run_row() {
 }
 
 if [ -z "$rows" ]; then
-  rows=$(ls "$folder" | sed -n 's/^row-0*\([0-9]*\)-.*\.R$/\1/p')
+  rows=$(ls "$folder" | sed -n 's/^row-0*\([0-9]*[a-z]*\)-.*\.R$/\1/p')
 fi
 for row in $rows; do
-  script=$(ls "$folder"/row-"$(printf %02d "$row")"-*.R 2>/dev/null)
+  lower=$(printf %s "$row" | tr A-Z a-z)
+  script=$(ls "$folder"/row-"$lower"-*.R "$folder"/row-0"$lower"-*.R 2>/dev/null)
   if [ -n "$script" ]; then
     run_row "$script"
   else

@@ -21,6 +21,8 @@ state <- new.env(parent = emptyenv())
 # descriptor 1 if it is caught.
 start_fork <- function(context) {
   context$start()
+  own_threads(1L)
+  Sys.unsetenv("R_FUTURE_PLAN")
   # Setting `nwarnings` drops the warnings that the session has deferred: they are its own to print.
   options(mc.cores = 1L, error = quote(invisible()), nwarnings = getOption("nwarnings", 50L))
   globalCallingHandlers(NULL)
@@ -39,9 +41,11 @@ flush_fork <- function() {
 
 start_worker <- function(folder) {
   own_temp_folder(folder)
-  own_threads()
+  own_threads(Sys.getenv("AVENIR_WORKER_THREADS", "1"))
   own_locale()
+  libraries <- .libPaths()
   if (nzchar(Sys.getenv("AVENIR_WORKER_PROFILE"))) source_profiles()
+  .libPaths(libraries) # those of the session, which may have changed them since its own profile
   Sys.unsetenv(c("R_FUTURE_PLAN", paste0("AVENIR_WORKER_", c("THREADS", "TMPDIR", "PROFILE", "LOCALE"))))
   # An error that no handler sees must not end the process: with any `error` option R leaves for its top level instead.
   options(mc.cores = 1L, error = quote(invisible()))
@@ -63,8 +67,8 @@ own_temp_folder <- function(folder) {
   if (is.na(before)) Sys.unsetenv("TMPDIR") else Sys.setenv(TMPDIR = before)
 }
 
-own_threads <- function() {
-  threads <- Sys.getenv("AVENIR_WORKER_THREADS", "1")
+# For libraries that are not loaded yet, and for processes that the job starts.
+own_threads <- function(threads) {
   Sys.setenv(OMP_NUM_THREADS = threads, OPENBLAS_NUM_THREADS = threads, MKL_NUM_THREADS = threads)
 }
 
@@ -82,13 +86,19 @@ own_locale <- function() {
 
 thread_limit <- function() as.integer(Sys.getenv("OMP_NUM_THREADS"))
 
-# What R itself runs at its start, and the template did not.
+# What R itself runs at its start, and the template did not. A variable that is set, be it to nothing (the front end
+# does so for --vanilla), keeps R from looking anywhere else.
 source_profiles <- function() {
-  first <- function(paths) paths[file.exists(paths)][1]
-  site <- first(path.expand(c(Sys.getenv("R_PROFILE"), file.path(R.home("etc"), "Rprofile.site"))))
-  user <- first(path.expand(c(Sys.getenv("R_PROFILE_USER"), ".Rprofile", "~/.Rprofile")))
+  site <- profile_file("R_PROFILE", file.path(R.home("etc"), "Rprofile.site"))
+  user <- profile_file("R_PROFILE_USER", c(".Rprofile", "~/.Rprofile"))
   if (!is.na(site)) try(sys.source(site, baseenv()))
   if (!is.na(user)) try(sys.source(user, globalenv()))
+}
+
+profile_file <- function(variable, usual) {
+  files <- path.expand(Sys.getenv(variable, NA))
+  if (is.na(files)) files <- path.expand(usual)
+  files[file.exists(files)][1L]
 }
 
 # Registered once as R's global calling handler; the engine says what is to be done.

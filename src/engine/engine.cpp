@@ -813,7 +813,20 @@ std::string Engine::describe_start_failure(const WorkerLink& worker, const std::
          (log.empty() ? "; it wrote nothing to its standard error" : "; its last output was:\n" + log);
 }
 
+// The answers that it had not sent when it died.
+void Engine::take_unsent(WorkerLink& worker) {
+  Job* const job = find(worker.slot->batch_job.load());
+  const uint64_t size = worker.slot->batch_size.load(std::memory_order_acquire);
+  if (job == nullptr || size == 0 || size > shm::kBatchCapacity) return;
+  try {
+    for (wire::Answer& answer : wire::decode_answers(SharedBytes::copy(worker.slot->batch, size)))
+      job->fill(answer.element, answer.kind, std::move(answer.bytes));
+  } catch (const base::Error&) {  // not answers: it had lost its senses before it died
+  }
+}
+
 void Engine::bury_worker(WorkerLink& worker) {
+  take_unsent(worker);
   if (Job* const job = find(worker.job)) {
     if (job->is_map())
       lose_elements(worker, *job);

@@ -140,6 +140,7 @@ class Engine final : private sys::ForkAware {
   void give_map(WorkerLink& worker, Job& job);
   void enqueue(Job& job, bool in_front);
   void leave_map(Job& job);
+  void take_unsent(WorkerLink& worker);
   void lose_task(const WorkerLink& worker, Job& job);
   void lose_elements(const WorkerLink& worker, Job& job);
   void fail_queue(const std::string& reason);

@@ -1,5 +1,6 @@
 // The part of the engine that the multicore plan uses: workers that the R thread forks, each for one job.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -18,8 +19,16 @@ namespace {
 
 using State = WorkerLink::State;
 
+// What a job reads must not be missing from the session's input; and reading a terminal would stop a process that is
+// not in its foreground.
+void give_up_standard_input() {
+  const sys::OwnFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  ::dup2(nothing.get(), STDIN_FILENO);
+}
+
 // What the child keeps of the preparations: the far ends, made before the fork.
 WorkerFds become_worker(WorkerFds fds) {
+  give_up_standard_input();
   ::setpgid(0, 0);  // a terminal's Ctrl-C goes to the session, which interrupts what it wants interrupted
   sys::reset_signal(SIGCHLD);
   return fds;

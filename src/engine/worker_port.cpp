@@ -18,9 +18,9 @@ namespace avenir::engine {
 
 namespace {
 
-constexpr size_t kBatchBytes = 64 * 1024;
-constexpr auto kBatchTime = std::chrono::microseconds(500);
-constexpr double kLateSeconds = 2e-3;
+// Each batch wakes the session: often enough to see progress, seldom enough not to take its cores from the workers.
+constexpr auto kBatchTime = std::chrono::milliseconds(5);
+constexpr double kLateSeconds = 5e-3;
 
 }  // namespace
 
@@ -74,29 +74,46 @@ bool WorkerPort::leave() {
 void WorkerPort::answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size) {
   const wire::AnswerHead head{element, kind, 0, size};
   std::lock_guard<std::mutex> lock(send_mutex_);
-  if (batch_job_ != job) flush_answers();
-  batch_job_ = job;
   if (size >= shm::kLargePayload) {
     flush_answers();
     auto file = std::make_shared<sys::OwnFd>(shm::publish(data, size, "avenir-answer"));
     return send(wire::FrameType::kBigAnswer, job, base::SharedBytes::copy(&head, sizeof head), {std::move(file)});
   }
-  const bool first = batch_.empty();
-  const auto* head_bytes = reinterpret_cast<const uint8_t*>(&head);
-  batch_.insert(batch_.end(), head_bytes, head_bytes + sizeof head);
-  batch_.insert(batch_.end(), data, data + size);
-  if (batch_.size() >= kBatchBytes || base::Deadline::Clock::now() - last_flush_ >= kBatchTime)
+  const uint64_t have = slot_->batch_size.load(std::memory_order_relaxed);
+  if (slot_->batch_job != job || sizeof head + size > shm::kBatchCapacity - have) flush_answers();
+  if (sizeof head + size > shm::kBatchCapacity) return send_answer(job, head, data);
+  const bool first = add_to_batch(job, head, data);
+  if (base::Deadline::Clock::now() - last_flush_ >= kBatchTime)
     flush_answers();
   else if (first)
     batch_begun_.wake();
 }
 
-// send_mutex_ held.
+// One that no batch holds.
+void WorkerPort::send_answer(uint64_t job, const wire::AnswerHead& head, const uint8_t* data) {
+  base::ByteWriter body;
+  body.put(head);
+  body.put_bytes(data, head.length);
+  send(wire::FrameType::kAnswer, job, wire::to_shared(body.bytes()));
+}
+
+// True when it is the first. The size is stored last: what it covers is whole, whenever this process ends.
+bool WorkerPort::add_to_batch(uint64_t job, const wire::AnswerHead& head, const uint8_t* data) {
+  const uint64_t have = slot_->batch_size.load(std::memory_order_relaxed);
+  slot_->batch_job.store(job, std::memory_order_relaxed);
+  std::memcpy(slot_->batch + have, &head, sizeof head);
+  std::memcpy(slot_->batch + have + sizeof head, data, head.length);
+  slot_->batch_size.store(have + sizeof head + head.length, std::memory_order_release);
+  return have == 0;
+}
+
+// send_mutex_ held. Emptied after it is sent: should this process end in between, the session drops what it has twice.
 void WorkerPort::flush_answers() {
   last_flush_ = base::Deadline::Clock::now();
-  if (batch_.empty()) return;
-  send(wire::FrameType::kAnswer, batch_job_, wire::to_shared(batch_));
-  batch_.clear();
+  const uint64_t size = slot_->batch_size.load(std::memory_order_relaxed);
+  if (size == 0) return;
+  send(wire::FrameType::kAnswer, slot_->batch_job, base::SharedBytes::copy(slot_->batch, size));
+  slot_->batch_size.store(0, std::memory_order_release);
 }
 
 // Watcher thread.

@@ -62,6 +62,8 @@ class WorkerPort final : private sys::ForkAware {
   void take_interrupts(std::vector<wire::Frame>& frames);
   void flush_late_answers();
   void flush_answers();
+  bool add_to_batch(uint64_t job, const wire::AnswerHead& head, const uint8_t* data);
+  void send_answer(uint64_t job, const wire::AnswerHead& head, const uint8_t* data);
   void send(wire::FrameType type, uint64_t id, base::SharedBytes body, std::vector<wire::SharedFd> fds = {});
 
   void before_fork() override;
@@ -74,10 +76,8 @@ class WorkerPort final : private sys::ForkAware {
   wire::FrameReader reader_;
   std::vector<wire::Frame> received_;
 
-  std::mutex send_mutex_;  // guards the four below; taken before the gate's when both are
+  std::mutex send_mutex_;  // guards what follows and the slot's batch; taken before the gate's when both are
   wire::FrameWriter writer_;
-  base::Bytes batch_;
-  uint64_t batch_job_ = 0;
   base::Deadline::Clock::time_point last_flush_ = base::Deadline::Clock::now();
   sys::WakeUp batch_begun_;
   sys::Poller poller_;  // the watcher's

@@ -103,6 +103,7 @@ constexpr FormName kForms[] = {
     {"substitute", kNotFirst},
     {"detach", kNotFirst},
     {"<-", kAssign},
+    {"%<-%", kAssign},
     {"=", kAssign},
     {"<<-", kSuperAssign},
     {"for", kFor},

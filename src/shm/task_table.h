@@ -81,11 +81,17 @@ class TaskTable {
   uint32_t workers_;
 };
 
+constexpr size_t kBatchCapacity = 64 * 1024;
+
 // What one worker does, for the session: written by the worker before it evaluates, read when it has died.
 struct WorkerSlot {
   uint64_t worker;                 // its number, written by the session before the worker exists
   std::atomic<uint64_t> job;       // 0: none
   std::atomic<uint64_t> position;  // of that job, when it is a map
+  // Answers that are not sent yet (AnswerHead and bytes, as in a kAnswer frame): a worker that dies takes none with it.
+  std::atomic<uint64_t> batch_job;
+  std::atomic<uint64_t> batch_size;
+  uint8_t batch[kBatchCapacity];
 };
 
 class SharedSlot {

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -199,6 +202,15 @@ void exit_at_once(int code) {
 #endif
   ::kill(::getpid(), SIGKILL);
   for (;;) ::pause();
+}
+
+void end_with_parent(pid_t parent) {
+#ifdef __linux__
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) exit_at_once(0);
+#else
+  (void)parent;
+#endif
 }
 
 int count_threads() {

@@ -49,6 +49,10 @@ void reap_or_kill(pid_t child, base::Deadline deadline);
 // Ends this process at once: nothing is flushed, no finalizer runs. For workers, which are our own processes.
 [[noreturn]] void exit_at_once(int code);
 
+// Has this process killed when its parent (the parent's thread that forked it) ends; at once when it has ended already.
+// Nothing where the system has no such thing.
+void end_with_parent(pid_t parent);
+
 // Threads of this process; 0 when the system does not say.
 int count_threads();
 

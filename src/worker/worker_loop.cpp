@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <system_error>
 
 #include "base/error.h"
 #include "engine/worker_port.h"
@@ -351,10 +352,20 @@ SEXP handle_condition(SEXP condition) {
   return Rf_ScalarInteger(static_cast<int>(action));
 }
 
+// Where there are too many processes for a thread, a fork goes on without the watcher: it takes no interrupt (the
+// session kills it instead), and the system ends it with the session.
+void start_watcher_or_do_without(engine::WorkerPort& port, pid_t session) {
+  try {
+    port.start_watcher();
+  } catch (const std::system_error&) {
+    sys::end_with_parent(session);
+  }
+}
+
 [[noreturn]] void run_in_fork(engine::WorkerFds fds, SEXP functions, ForkedJob& job) {
   auto* const port = new engine::WorkerPort(std::move(fds), "");
   try {
-    port->start_watcher();
+    start_watcher_or_do_without(*port, job.session);
     auto* const loop = new Loop(*port, functions);
     running = loop;
     // The threads of an OpenMP team that ran in the session are not here: waiting for them would last for ever.

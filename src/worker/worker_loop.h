@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 
@@ -20,6 +22,7 @@ struct ForkedJob {
   SEXP elements;  // of a map
   std::optional<shm::TaskTable> table;
   std::optional<shm::JobData> data;  // order, chunks and stream only
+  pid_t session;
 };
 
 // In the child of a fork of the session's R thread: waits for its turn, does this one job, leaves by _exit.

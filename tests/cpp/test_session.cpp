@@ -40,6 +40,9 @@ TestSession::TestSession(const std::string& folder, const std::string& behaviour
   engine_ = std::make_unique<engine::Engine>(std::move(options));
 }
 
+TestSession::TestSession(engine::EngineOptions options)
+    : engine_(std::make_unique<engine::Engine>(std::move(options))) {}
+
 uint64_t TestSession::submit(const std::string& command) { return engine_->submit_task(shared(command)); }
 
 uint64_t TestSession::submit_map(const MapSpec& spec) {

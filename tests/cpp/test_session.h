@@ -26,6 +26,7 @@ class TestSession {
  public:
   TestSession(const std::string& folder, const std::string& behaviour, unsigned workers, double start_timeout = 60,
               double interrupt_grace = 60);
+  explicit TestSession(engine::EngineOptions options);
 
   engine::Engine& engine() { return *engine_; }
   void close() { engine_.reset(); }

@@ -16,12 +16,12 @@ set_plan_of <- function(arguments) do.call(plan, c(arguments, substitute = FALSE
 local_plan <- function(..., frame = parent.frame()) {
   before <- plan(..., substitute = FALSE)
   undo <- function() plan(before, substitute = FALSE)
-  do.call(base::on.exit, list(as.call(list(undo)), add = TRUE), envir = frame)
+  do.call(base::on.exit, list(as.call(list(undo)), add = TRUE, after = FALSE), envir = frame)
 }
 
 local_options <- function(..., frame = parent.frame()) {
   before <- options(...)
-  do.call(base::on.exit, list(as.call(list(options, before)), add = TRUE), envir = frame)
+  do.call(base::on.exit, list(as.call(list(options, before)), add = TRUE, after = FALSE), envir = frame)
 }
 
 # The state of the generator, to be compared before and after.

@@ -166,3 +166,45 @@ test_that("code with OpenMP that ran in the session does not hang in a fork", {
   "))
   expect_identical(got, c(500500, 500500, 55, 5050))
 })
+
+# The `refused`-th forks of the session are refused, as the system does when there are too many processes.
+refusing_forks <- function(refused) {
+  sprintf("
+    fork <- avenir:::fork_worker
+    forks <- 0
+    assignInNamespace('fork_worker', function(...) {
+      forks <<- forks + 1
+      if (forks %%in%% %s) avenir:::stop_avenir('Resource temporarily unavailable', 'avenir_overloaded_error')
+      fork(...)
+    }, 'avenir')
+    warned <- character()
+    note <- function(expr) withCallingHandlers(expr, warning = function(w) {
+      warned <<- c(warned, conditionMessage(w))
+      invokeRestart('muffleWarning')
+    })
+  ", deparse1(refused))
+}
+
+test_that("when a fork is refused, futures wait for one that ends, with one warning; without any that is an error", {
+  got <- in_child(c(multicore_in_child, refusing_forks(c(3, 7)), "
+    values <- note(value(lapply(1:5, function(i) future({ Sys.sleep(0.1); i }))))
+    while (nrow(avenir:::cpp_engine_workers(plan('backend')$engine)) > 0) Sys.sleep(0.01)
+    error <- tryCatch(future(1), error = class)
+    mark('result', list(values = unlist(values), warned = warned, error = error, after = value(future(2))))
+  "))
+  expect_identical(got$values, 1:5)
+  expect_match(got$warned, "^only 2 fork.s. could be made")
+  expect_true("avenir_overloaded_error" %in% got$error)
+  expect_identical(got$after, 2)
+})
+
+test_that("when a fork for a map is refused, the map goes on with those that there are and warns", {
+  got <- in_child(c(multicore_in_child, refusing_forks(2:3), "
+    values <- note(future_sapply(1:5, function(i) i))
+    error <- tryCatch(future_sapply(1:2, identity), error = class)
+    mark('result', list(values = values, warned = warned, error = error))
+  "))
+  expect_identical(got$values, 1:5)
+  expect_match(got$warned, "^only 1 fork.s. could be made")
+  expect_true("avenir_overloaded_error" %in% got$error)
+})

@@ -24,6 +24,7 @@ random_cases <- list(
   "sapply chunk 3" = list(17, function() {
     future_sapply(1:7, function(i) rexp(1), future.seed = 9L, future.chunk.size = 3)
   }),
+  "mapply" = list(18, function() future_mapply(function(n, m) rnorm(n, m), 1:3, 5, future.seed = TRUE)),
   "replicate" = list(19, function() future_replicate(3, sample(10, 2))),
   "future seed=TRUE" = list(20, function() value(future(rnorm(2), seed = TRUE))),
   "future seed=int" = list(21, function() value(future(rnorm(2), seed = 77L))),
@@ -36,6 +37,10 @@ random_cases <- list(
     future_sapply(1:6, function(i) runif(1), future.seed = 5L, future.scheduling = backwards)
   })
 )
+
+in_name_order <- function(x) x[order(names(x))]
+
+gapped <- factor(c("a", "a", "b", "b"), levels = c("a", "b", "c"))
 
 local_kind <- function(kind, frame = parent.frame()) {
   before <- RNGkind()
@@ -77,6 +82,12 @@ for (name in names(conformance_plans())) {
                          list(message = "m", call = NULL, extra = 1))
     got <- list(
       "vapply names" = future_vapply(c("one", "two"), nchar, 1L),
+      "Filter" = future_Filter(function(x) x > 1, c(u = 1, v = 2, w = 3)),
+      "Filter list" = future_Filter(Negate(is.null), list(a = 1, b = NULL)),
+      "eapply" = in_name_order(future_eapply(list2env(list(p = 1, q = 2)), function(v) v + 1)),
+      "tapply default" = future_tapply(1:4, gapped, sum, default = 0),
+      "Map names" = future_Map(function(x, y) paste(x, y), c(a = "1", b = "2"), c("x", "y")),
+      "apply array" = dim(future_apply(array(1:24, 2:4), c(1, 3), range)),
       "value of list" = value(list(a = future(1), b = 2, c = future("z"))),
       "error class" = tryCatch(value(future(stop(special))), error = function(e) list(class(e), e$extra)),
       "stdout" = capture.output(future_lapply(1:2, function(i) {
@@ -118,4 +129,12 @@ test_that("a fresh session without .Random.seed gets numbers and keeps no state 
   values <- future_lapply(1:2, function(i) runif(1), future.seed = 42)
   expect_identical(RNGkind()[1], "Mersenne-Twister")
   expect_identical(values, future_lapply(1:2, function(i) runif(1), future.seed = 42))
+})
+
+test_that("every golden value is compared with", {
+  single <- c("error restores", "kind after")
+  per_kind <- outer(names(kinds), c(names(random_cases), single), paste, sep = "/")
+  plain <- c("vapply names", "Filter", "Filter list", "eapply", "tapply default", "Map names", "apply array",
+             "value of list", "error class", "stdout", "warnings in order", "map error")
+  expect_setequal(names(golden), c(per_kind, plain))
 })

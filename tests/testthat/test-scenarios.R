@@ -15,6 +15,10 @@ expect_scenario <- function(name) {
   expect_identical(vapply(lines, `[`, "", 9), rep("yes", length(lines)))
 }
 
+test_that("row 2, three different tasks, gives serial R's numbers", {
+  expect_scenario("row-02-three-tasks")
+})
+
 test_that("row 3, cross-validation of a random forest, gives serial R's numbers", {
   skip_if_not_installed("randomForest")
   expect_scenario("row-03-cross-validation")
@@ -24,8 +28,16 @@ test_that("row 4, uneven tasks, gives serial R's numbers", {
   expect_scenario("row-04-uneven-tasks")
 })
 
+test_that("row 5A, folds and methods, gives serial R's numbers flattened and nested", {
+  expect_scenario("row-05a-nested")
+})
+
 test_that("row 7, replicates with streams, gives the same numbers under every plan", {
   expect_scenario("row-07-replicates")
+})
+
+test_that("row 9, words and pi, gives serial R's numbers", {
+  expect_scenario("row-09-words-pi")
 })
 
 test_that("row 12, MASS::geyser, finds its package and its global", {

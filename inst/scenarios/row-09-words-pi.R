@@ -1,0 +1,55 @@
+# Row 9: the characters of 1e6 English words, counted; pi by Monte Carlo with a pool of workers.
+#   Rscript row-09-words-pi.R [--quick]
+
+library(avenir)
+source(system.file("scenarios", "common.R", package = "avenir"))
+
+# Words of the licence of R, over and over, in blocks.
+number <- if (quick) 1e4 else 1e6
+text <- readLines(file.path(R.home("share"), "licenses", "GPL-3"), warn = FALSE)
+vocabulary <- grep("^[A-Za-z]+$", unlist(strsplit(text, "[^A-Za-z]+")), value = TRUE)
+words <- rep_len(vocabulary, number)
+blocks <- unname(split(words, cut(seq_along(words), 100, labels = FALSE)))
+count_characters <- function(block) sum(nchar(block))
+
+points <- if (quick) 1e4 else 1e6
+hits <- function(i) sum(runif(points)^2 + runif(points)^2 < 1)
+batches <- 40
+
+workers <- workers_for(4)
+plan(multisession, workers = workers)
+team <- start_peers(workers, c("points", "blocks", "count_characters"))
+
+sides <- list(
+  serial = function() lapply(blocks, count_characters),
+  avenir = function() future_lapply(blocks, count_characters),
+  mclapply = function() parallel::mclapply(blocks, count_characters, mc.cores = workers),
+  parLapply = function() parallel::parLapply(team$cluster, blocks, count_characters),
+  future.apply = function() future.apply::future_lapply(blocks, count_characters))
+if (quick || !has("future.apply")) sides$future.apply <- NULL
+counted <- measure(sides)
+
+# Word by word: each is a task of a few microseconds.
+single <- words[seq_len(number / 10)]
+sides <- list(
+  serial = function() lapply(single, nchar),
+  avenir = function() future_lapply(single, nchar),
+  mclapply = function() parallel::mclapply(single, nchar, mc.cores = workers),
+  parLapply = function() parallel::parLapply(team$cluster, single, nchar))
+one_by_one <- measure(sides)
+
+thrown <- measure(map_sides(batches, hits, seed = 9, team))
+stop_peers(team)
+plan(sequential)
+
+total <- sum(unlist(counted$values$avenir))
+estimate <- 4 * sum(unlist(thrown$values$avenir)) / (batches * points)
+cat(sprintf("%d characters in %d words; pi is about %.5f\n", total, length(words), estimate))
+checks <- c("the blocks have not all the characters" = total == sum(nchar(words)),
+            "the estimate is not pi" = abs(estimate - pi) < 10 / sqrt(batches * points))
+show_times(counted)
+show_times(one_by_one)
+show_times(thrown)
+report(9, sprintf("characters of %g English words, 100 blocks", number), counted, workers, checks[1])
+report(9, sprintf("characters of %g words, word by word", number / 10), one_by_one, workers)
+report(9, sprintf("pi by Monte Carlo, %d x %g points", batches, points), thrown, workers, checks[2])
