@@ -25,6 +25,10 @@ cpp_engine_new_map <- function(engine, job) {
     .Call(`_avenir_cpp_engine_new_map`, engine, job)
 }
 
+cpp_engine_await_fewer_forks <- function(engine, count) {
+    .Call(`_avenir_cpp_engine_await_fewer_forks`, engine, count)
+}
+
 cpp_engine_fork_worker <- function(engine, id, limit, functions, context, x, data) {
     .Call(`_avenir_cpp_engine_fork_worker`, engine, id, limit, functions, context, x, data)
 }

@@ -70,12 +70,11 @@ refused_fork <- function(expr) {
 
 # With fewer processes than wanted a future waits until one of them has ended; without any that is its error.
 await_process <- function(backend, refused) {
-  count <- function() nrow(cpp_engine_workers(backend$engine))
-  before <- count()
+  before <- nrow(cpp_engine_workers(backend$engine))
   if (before == 0L) stop(refused)
   if (is.null(backend$refused)) warn_refused(before, refused)
   backend$refused <- TRUE
-  while (count() >= before) Sys.sleep(0.005)
+  cpp_engine_await_fewer_forks(backend$engine, before)
 }
 
 # With fewer forks than wanted a map goes on, if there is one at all.

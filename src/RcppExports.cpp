@@ -72,6 +72,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_engine_await_fewer_forks
+SEXP cpp_engine_await_fewer_forks(SEXP engine, SEXP count);
+RcppExport SEXP _avenir_cpp_engine_await_fewer_forks(SEXP engineSEXP, SEXP countSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type count(countSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_await_fewer_forks(engine, count));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_engine_fork_worker
 SEXP cpp_engine_fork_worker(SEXP engine, SEXP id, SEXP limit, SEXP functions, SEXP context, SEXP x, SEXP data);
 RcppExport SEXP _avenir_cpp_engine_fork_worker(SEXP engineSEXP, SEXP idSEXP, SEXP limitSEXP, SEXP functionsSEXP, SEXP contextSEXP, SEXP xSEXP, SEXP dataSEXP) {
@@ -362,6 +373,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_engine_submit_map", (DL_FUNC) &_avenir_cpp_engine_submit_map, 2},
     {"_avenir_cpp_engine_new_task", (DL_FUNC) &_avenir_cpp_engine_new_task, 1},
     {"_avenir_cpp_engine_new_map", (DL_FUNC) &_avenir_cpp_engine_new_map, 2},
+    {"_avenir_cpp_engine_await_fewer_forks", (DL_FUNC) &_avenir_cpp_engine_await_fewer_forks, 2},
     {"_avenir_cpp_engine_fork_worker", (DL_FUNC) &_avenir_cpp_engine_fork_worker, 7},
     {"_avenir_cpp_engine_answered", (DL_FUNC) &_avenir_cpp_engine_answered, 4},
     {"_avenir_cpp_engine_collect", (DL_FUNC) &_avenir_cpp_engine_collect, 3},

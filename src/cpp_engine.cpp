@@ -94,12 +94,15 @@ wire::Answer await(engine::Engine& engine, uint64_t id, SEXP relay) {
   return std::move(*await_map(engine, id, 0, relay));  // a future never wants one
 }
 
+// Returns when something has happened to a fork, or after a step; interruptible.
+void await_change(engine::Engine& engine) {
+  engine.await_end_of_fork();
+  if (rbridge::wait_a_step(engine.ready_fd(), base::Deadline::never())) engine.drain_ready();
+}
+
 // Beyond so many unfinished forks the next has to wait until one has ended.
 void await_room(engine::Engine& engine, unsigned limit) {
-  while (engine.unfinished_forks() >= limit) {
-    engine.await_end_of_fork();
-    if (rbridge::wait_a_step(engine.ready_fd(), base::Deadline::never())) engine.drain_ready();
-  }
+  while (engine.unfinished_forks() >= limit) await_change(engine);
 }
 
 constexpr int kWantsFork = 5;  // beside the kinds of answers; see R/engine.R
@@ -229,6 +232,17 @@ SEXP cpp_engine_new_map(SEXP engine, Rcpp::List job) {
     const JobDataPointer data(new shm::JobData(shm::JobData::attach(shm::write_job_data(parts))));
     const uint64_t id = target.new_map(make_table(target, parts, job), parts.order);
     return Rcpp::List::create(Rcpp::Named("id") = static_cast<double>(id), Rcpp::Named("data") = data);
+  });
+}
+
+// Waits until fewer than `count` forks are left.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_await_fewer_forks(SEXP engine, SEXP count) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    const auto most = static_cast<size_t>(Rf_asInteger(count));
+    while (target.worker_infos().size() >= most) await_change(target);
+    return R_NilValue;
   });
 }
 
