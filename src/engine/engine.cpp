@@ -87,12 +87,12 @@ Engine::Engine(EngineOptions options) : options_(std::move(options)) {
     add_missing_workers();
   }
   const sys::SignalsBlocked blocked;
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::make_unique<std::thread>([this] { run(); });
 }
 
 Engine::~Engine() {
   if (dead_) {
-    thread_.detach();  // it exists in the parent only
+    (void)thread_.release();  // it exists in the parent only: not even to be detached here
     return;
   }
   {
@@ -100,7 +100,7 @@ Engine::~Engine() {
     stopping_ = true;
   }
   wake_.wake();
-  thread_.join();
+  thread_->join();
   for (auto& [id, worker] : workers_) {
     worker->data.reset();
     worker->control.reset();

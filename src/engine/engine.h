@@ -173,7 +173,7 @@ class Engine final : private sys::ForkAware {
   bool stopping_ = false;
   std::string broken_;
   bool dead_ = false;
-  std::thread thread_;
+  std::unique_ptr<std::thread> thread_;
 };
 
 }  // namespace avenir::engine
