@@ -39,9 +39,9 @@ backend_map.multicore_backend <- function(backend, job, relay) {
   parts <- engine_job(job)
   map <- cpp_engine_new_map(backend$engine, parts)
   on.exit(cpp_engine_cancel(backend$engine, map$id, TRUE, TRUE))
-  job$fork_again <- function() fork_worker(backend, map$id, parts$context, parts$x, map$data)
-  fork_for_map(backend, job, min(backend$workers, length(job$x)))
-  collect_map(backend, map$id, job, relay)
+  fork_again <- function() fork_worker(backend, map$id, parts$context, parts$x, map$data)
+  fork_for_map(fork_again, min(backend$workers, length(parts$x)))
+  collect_map(backend, map$id, parts, relay, fork_again)
 }
 
 #' @export
@@ -78,9 +78,9 @@ await_process <- function(backend, refused) {
 }
 
 # With fewer forks than wanted a map goes on, if there is one at all.
-fork_for_map <- function(backend, job, count) {
+fork_for_map <- function(fork_again, count) {
   for (made in seq_len(count) - 1L) {
-    refused <- refused_fork(job$fork_again())
+    refused <- refused_fork(fork_again())
     if (is.null(refused)) next
     if (made == 0L) stop(refused)
     return(warn_refused(made, refused))

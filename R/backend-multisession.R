@@ -85,9 +85,10 @@ backend_cancel.multisession_backend <- function(backend, handle, interrupt) engi
 #' @export
 backend_map.multisession_backend <- function(backend, job, relay) {
   job$packages <- in_attach_order(job$packages)
-  id <- cpp_engine_submit_map(backend$engine, engine_job(job))
+  parts <- engine_job(job)
+  id <- cpp_engine_submit_map(backend$engine, parts)
   on.exit(cpp_engine_cancel(backend$engine, id, TRUE, TRUE))
-  collect_map(backend, id, job, relay)
+  collect_map(backend, id, parts, relay)
 }
 
 #' @export

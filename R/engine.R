@@ -46,15 +46,15 @@ engine_close <- function(backend) {
   invisible()
 }
 
-# The values of a map. The engine fills in plain ones by itself and stops at each that R must look at.
-collect_map <- function(backend, id, job, relay) {
-  results <- vector("list", length(job$x))
-  order <- if (!is.null(job$order)) as.integer(job$order)
+# The values of a map with these parts (engine_job()). The engine fills in plain ones by itself and stops at each that R
+# must look at, and where the map wants another fork.
+collect_map <- function(backend, id, parts, relay, fork_again = NULL) {
+  results <- vector("list", length(parts$x))
   from <- 1
-  collect <- function() cpp_engine_collect_map(backend$engine, id, results, from, order, relay_immediate)
+  collect <- function() cpp_engine_collect_map(backend$engine, id, results, from, parts$order, relay_immediate)
   while (!is.null(answer <- collect())) {
     if (answer$kind == kind_wants_fork) {
-      job$fork_again()
+      fork_again()
       next
     }
     relay(answer$element, record_of_answer(answer))

@@ -32,8 +32,7 @@ soak_asan() {
     UBSAN_OPTIONS=print_stacktrace=1 sanitized address
 }
 
-# Forked workers start a thread of their own, which this sanitizer allows only on request.
-soak_tsan() { TSAN_OPTIONS=die_after_fork=0:halt_on_error=0:second_deadlock_stack=1:exitcode=66 sanitized thread; }
+soak_tsan() { TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66 sanitized thread; }
 
 # On the package as it is in this tree, in a library of its own.
 soak_scenarios() {

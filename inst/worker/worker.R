@@ -56,7 +56,6 @@ start_worker <- function(folder) {
   state$options <- options()
   state$environment <- Sys.getenv()
   state$folder <- getwd()
-  state$search <- search()
 }
 
 # The session started the template with TMPDIR inside the plan's folder; user code gets the session's own TMPDIR back.

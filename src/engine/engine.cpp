@@ -275,9 +275,8 @@ void Engine::forget(uint64_t id) {
 unsigned Engine::free_workers() {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto busy = std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->state == State::kBusy || entry.second->state == State::kParked;
-  });
+  const auto busy =
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second->has_job(); });
   const auto waiting = static_cast<unsigned>(busy) + static_cast<unsigned>(queue_.size());
   return waiting < options_.workers ? options_.workers - waiting : 0;
 }
@@ -293,7 +292,7 @@ std::vector<WorkerInfo> Engine::worker_infos() {
 // ---- the queue (mutex held; either thread)
 
 void Engine::enqueue(Job& job, bool in_front) {
-  if (job.queued) return;
+  if (job.queued || options_.forks) return;  // forks know their job; nobody else can do it
   job.queued = true;
   if (in_front)
     queue_.push_front(job.id);
@@ -372,7 +371,7 @@ void Engine::leave_map(Job& job) {
     if (!job.open(job.element_at(position)) || job.table->stopped(position)) continue;
     if ((job.table->state(position) & shm::kStateKind) != shm::kStateStarted) job.leftover.push_back(position);
   }
-  if (!job.leftover.empty() && !options_.forks) enqueue(job, true);
+  if (!job.leftover.empty()) enqueue(job, true);
 }
 
 SharedBytes Engine::lost_message(const WorkerLink& worker, uint64_t element) const {
@@ -412,7 +411,7 @@ void Engine::lose_elements(const WorkerLink& worker, Job& job) {
     }
   }
   if (worker.in_map) leave_map(job);
-  if (job.has_work() && !options_.forks) enqueue(job, true);
+  if (job.has_work()) enqueue(job, true);
 }
 
 // Every job that waits, and every map that nobody works on, gets the reason as its answer.
@@ -421,8 +420,7 @@ void Engine::fail_queue(const std::string& reason) {
   for (const uint64_t id : queue_) {
     Job& job = checked(id);
     job.queued = false;
-    for (uint64_t element = 0; element < job.answers.size(); ++element)
-      job.fill(element, wire::AnswerKind::kNotStarted, bytes);
+    job.fill_all(wire::AnswerKind::kNotStarted, bytes);
   }
   queue_.clear();
 }
@@ -463,9 +461,7 @@ void Engine::run() {
 void Engine::break_down(const std::string& reason) {
   broken_ = reason;
   const SharedBytes bytes = SharedBytes::copy(reason.data(), reason.size());
-  for (auto& [id, job] : jobs_)
-    for (uint64_t element = 0; element < job.answers.size(); ++element)
-      job.fill(element, wire::AnswerKind::kNotStarted, bytes);
+  for (auto& [id, job] : jobs_) job.fill_all(wire::AnswerKind::kNotStarted, bytes);
 }
 
 void Engine::handle_event(const sys::Poller::Event& event) {

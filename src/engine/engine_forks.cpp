@@ -102,9 +102,8 @@ bool Engine::wants_fork(uint64_t id) {
 unsigned Engine::unfinished_forks() {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
-  return static_cast<unsigned>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->state == State::kParked || entry.second->state == State::kBusy;
-  }));
+  return static_cast<unsigned>(
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second->has_job(); }));
 }
 
 void Engine::await_end_of_fork() {
@@ -115,10 +114,8 @@ void Engine::await_end_of_fork() {
 // mutex held. A map with work left and nobody who will do it: those forked for it died.
 bool Engine::lacks_workers(const Job& job) const {
   if (!options_.forks || !job.is_map() || !job.has_work()) return false;
-  return std::none_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
-    const State state = entry.second->state;
-    return entry.second->job == job.id && (state == State::kParked || state == State::kBusy);
-  });
+  return std::none_of(workers_.begin(), workers_.end(),
+                      [&](const auto& entry) { return entry.second->job == job.id && entry.second->has_job(); });
 }
 
 // mutex held. Lets forked workers begin, in the order of their submission, as far as there are free slots.

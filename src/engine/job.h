@@ -53,6 +53,9 @@ struct Job {
     ++answered;
     return true;
   }
+  void fill_all(wire::AnswerKind kind, const base::SharedBytes& bytes) {
+    for (uint64_t element = 0; element < answers.size(); ++element) fill(element, kind, bytes);
+  }
   bool open(uint64_t element) const { return answers[element].state == AnswerPlace::State::kOpen; }
 
   // The place of an element that the session asks for.

@@ -40,6 +40,9 @@ struct WorkerLink {
   sys::ExitStatus exit;
   // Hello, end of the grace after an interrupt, or the news of how it ended: whichever its state waits for.
   base::Deadline deadline = base::Deadline::never();
+
+  // One that it does, or waits to do.
+  bool has_job() const { return state == State::kParked || state == State::kBusy; }
 };
 
 }  // namespace avenir::engine

@@ -20,7 +20,7 @@ namespace {
 
 // Each batch wakes the session: often enough to see progress, seldom enough not to take its cores from the workers.
 constexpr auto kBatchTime = std::chrono::milliseconds(5);
-constexpr double kLateSeconds = 5e-3;
+constexpr double kLateSeconds = std::chrono::duration<double>(kBatchTime).count();
 
 }  // namespace
 

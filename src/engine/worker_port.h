@@ -86,8 +86,8 @@ class WorkerPort final : private sys::ForkAware {
   bool evaluating_ = false;
   bool interrupted_ = false;
   uint64_t job_ = 0, position_ = 0;
-  uint64_t interrupted_job_ = 0,
-           interrupted_from_ = 0;  // the last interrupt: of this job, from this position on
+  // The last interrupt: of this job, from this position on.
+  uint64_t interrupted_job_ = 0, interrupted_from_ = 0;
   pthread_t main_thread_;
   std::thread watcher_;  // never joined: it ends with the process
 };

@@ -19,6 +19,12 @@
 
 // The engine with workers that this very process forks, each for one job.
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1  // gcc's word for it
+#endif
+#endif
+
 #if defined(__SANITIZE_THREAD__)
 // The forks start a thread of their own; the engine's fork handlers see to the locks.
 extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }

@@ -12,6 +12,11 @@ conformance_plans <- function() {
 
 set_plan_of <- function(arguments) do.call(plan, c(arguments, substitute = FALSE))
 
+# test_that() in a loop over the plans: `name`, the loop's variable, comes before what is tested.
+local_test <- function(what, code) {
+  eval(substitute(test_that(paste0(name, ": ", what), code)), parent.frame())
+}
+
 # Sets a plan until the calling test ends.
 local_plan <- function(..., frame = parent.frame()) {
   before <- plan(..., substitute = FALSE)

@@ -2,10 +2,6 @@
 
 for (name in names(conformance_plans())) {
   set_plan_of(conformance_plans()[[name]])
-  local_test <- function(what, code) {
-    eval(substitute(test_that(paste0(name, ": ", what), code)), parent.frame())
-  }
-
   local_test("a variable has its future's value, and its future until then", {
     a <- 2
     f <- (x %<-% {

@@ -2,10 +2,6 @@
 
 for (name in names(conformance_plans())) {
   set_plan_of(conformance_plans()[[name]])
-  local_test <- function(what, code) {
-    eval(substitute(test_that(paste0(name, ": ", what), code)), parent.frame())
-  }
-
   local_test("futureCall() is do.call() in a future", {
     expect_identical(value(futureCall(sum, list(1, NA, na.rm = TRUE))), 1)
     expect_identical(value(futureCall(function(x, y) x - y, list(y = 1, x = 3))), 2)

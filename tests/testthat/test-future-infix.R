@@ -2,10 +2,6 @@
 
 for (name in names(conformance_plans())) {
   set_plan_of(conformance_plans()[[name]])
-  local_test <- function(what, code) {
-    eval(substitute(test_that(paste0(name, ": ", what), code)), parent.frame())
-  }
-
   local_test("%globals% gives globals by value, by name or not at all", {
     a <- 1
     x %<-% { a + b } %globals% list(a = 10, b = 20)

@@ -27,10 +27,6 @@ speaking <- quote({
 
 for (name in names(conformance_plans())) {
   arguments <- conformance_plans()[[name]]
-  local_test <- function(what, code) {
-    eval(substitute(test_that(paste0(name, ": ", what), code)), parent.frame())
-  }
-
   local_test("testthat's expectations see what is relayed", {
     do.call(local_plan, arguments)
     expect_output(suppressMessages(suppressWarnings(value(future(speaking, substitute = FALSE)))), "^printed$")
