@@ -10,7 +10,9 @@
 #' `future.relay.immediate`; when the package is loaded, environment variables set those that are not set
 #' (`R_FUTURE_RNG_ONMISUSE` for `future.rng.onMisuse`). `mc.cores` is the number of cores; `-p N` or
 #' `--parallel=N` on the command line sets it. `parallelly.maxWorkers.localhost` limits the workers. Our own:
-#' `avenir.scheduling` (`"static"` cuts maps as future.apply does, one chunk a worker).
+#' `avenir.scheduling` (`"static"` cuts maps as future.apply does, one chunk a worker), `avenir.output.limit` (bytes of
+#' output that are kept of one future or element, 64 MiB), `avenir.results.onReference` (what happens when a value means
+#' nothing outside the worker that made it: `"warning"`, `"error"` or `"ignore"`).
 #'
 #' @useDynLib avenir, .registration = TRUE
 #' @importFrom Rcpp evalCpp

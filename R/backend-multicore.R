@@ -1,10 +1,13 @@
 # The multicore backend: each future is evaluated in a fork of this session, made when the future is, so that it knows
 # all that the session knows; a map in one fork a worker. Forks wait for their turn in C++ (src/engine, src/worker).
 
-new_multicore_backend <- function(workers, ...) {
-  backend <- new_backend("multicore", c("MulticoreFuture", "MultiprocessFuture"), workers = as.integer(workers),
-                         interrupts = TRUE)
-  backend$engine <- start_engine(list(workers = backend$workers, forks = TRUE, interrupt_grace = 2))
+new_multicore_backend <- function(workers, interrupt_grace = 2, max_memory = Inf, reuse = NULL, ...) {
+  options <- list(workers = as.integer(workers), threads = 1L, forks = TRUE,
+                  interrupt_grace = as.double(interrupt_grace), memory_limit = memory_limit(max_memory))
+  if (reusable_backend(reuse, options)) return(resize_backend(reuse, options))
+  backend <- new_backend("multicore", c("MulticoreFuture", "MultiprocessFuture"), workers = options$workers,
+                         options = options, interrupts = TRUE)
+  backend$engine <- start_engine(options, "multicore")
   backend
 }
 
@@ -19,10 +22,10 @@ backend_free.multicore_backend <- function(backend) cpp_engine_free_workers(back
 
 #' @export
 backend_submit.multicore_backend <- function(backend, task) {
-  id <- cpp_engine_new_task(backend$engine)
-  context <- task_context(task)
-  while (!is.null(refused <- refused_fork(fork_worker(backend, id, context)))) await_process(backend, refused)
-  id
+  id <- cpp_engine_new_task(backend$engine, engine_policy(task))
+  handle <- engine_handle(id, task, context = task_context(task))
+  fork_again(backend, handle)
+  handle
 }
 
 #' @export
@@ -37,11 +40,11 @@ backend_cancel.multicore_backend <- function(backend, handle, interrupt) engine_
 #' @export
 backend_map.multicore_backend <- function(backend, job, relay) {
   parts <- engine_job(job)
-  map <- cpp_engine_new_map(backend$engine, parts)
-  on.exit(cpp_engine_cancel(backend$engine, map$id, TRUE, TRUE))
-  fork_again <- function() fork_worker(backend, map$id, parts$context, parts$x, map$data)
-  fork_for_map(fork_again, min(backend$workers, length(parts$x)))
-  collect_map(backend, map$id, parts, relay, fork_again)
+  handle <- cpp_engine_new_map(backend$engine, parts)
+  on.exit(cpp_engine_cancel(backend$engine, handle$id, TRUE, TRUE))
+  handle[c("context", "x")] <- parts[c("context", "x")]
+  fork_for_map(backend, handle, min(backend$workers, length(parts$x)))
+  collect_map(backend, handle, job, parts, relay)
 }
 
 #' @export
@@ -54,10 +57,22 @@ backend_describe.multicore_backend <- function(backend) {
 #' @export
 backend_close.multicore_backend <- function(backend) engine_close(backend)
 
-# The child never returns from the door. Errors, for instance of a fork that the system refuses, are raised here.
-fork_worker <- function(backend, id, context, x = NULL, data = NULL) {
+# A map goes on with the forks that it has when it cannot have another; without any, and for a future, one has to come.
+#' @export
+fork_again.multicore_backend <- function(backend, handle) {
+  while (!is.null(refused <- refused_fork(fork_worker(backend, handle)))) {
+    await_process(backend, refused)
+    if (!is.null(handle$data)) return(invisible())
+  }
+}
+
+# `handle`: list(id, context, x and data of a map). The child never returns from the door. Errors, for instance of a
+# fork that the system refuses, are raised here.
+fork_worker <- function(backend, handle) {
+  context <- handle$context
   context$start <- enter_fork
-  cpp_engine_fork_worker(backend$engine, id, fork_limit(backend), worker_functions(), context, x, data)
+  cpp_engine_fork_worker(backend$engine, handle$id, fork_limit(backend), worker_functions(), context, handle$x,
+                         handle$data)
 }
 
 # NULL, or the error by which the system has refused a fork.
@@ -78,9 +93,9 @@ await_process <- function(backend, refused) {
 }
 
 # With fewer forks than wanted a map goes on, if there is one at all.
-fork_for_map <- function(fork_again, count) {
+fork_for_map <- function(backend, handle, count) {
   for (made in seq_len(count) - 1L) {
-    refused <- refused_fork(fork_again())
+    refused <- refused_fork(fork_worker(backend, handle))
     if (is.null(refused)) next
     if (made == 0L) stop(refused)
     return(warn_refused(made, refused))
@@ -90,7 +105,7 @@ fork_for_map <- function(fork_again, count) {
 warn_refused <- function(made, refused) {
   text <- paste0("only %d fork(s) could be made, and they do the work: %s",
                  "\ni Fewer `workers` in plan(multicore) need fewer processes.")
-  warn_avenir(sprintf(text, made, conditionMessage(refused)))
+  warn_avenir(sprintf(text, made, conditionMessage(refused)), "avenir_shortage_warning")
 }
 
 # The functions that workers use, for forks; read once.

@@ -1,56 +1,68 @@
 # The multisession backend: R sessions on this machine, forked from one template process, fed by the C++ engine
 # (R/engine.R has what all its backends share).
 
-new_multisession_backend <- function(workers, start_timeout = getOption("avenir.start.timeout", 60),
-                                     interrupt_grace = 2, rscript_libs = .libPaths(), interrupts = TRUE,
-                                     profile = getOption("avenir.worker.profile", TRUE), ...) {
+# `reuse`: the backend in force, or NULL; when it differs in the number of workers only, it is resized and returned.
+new_multisession_backend <- function(workers, reuse = NULL, ...) {
+  options <- multisession_options(as.integer(workers), ...)
+  if (reusable_backend(reuse, options)) return(resize_backend(reuse, options))
   backend <- new_backend("multisession", c("MultisessionFuture", "ClusterFuture", "MultiprocessFuture"),
-                         workers = as.integer(workers), interrupts = isTRUE(interrupts))
-  folder <- tempfile("avenir-")
-  dir.create(folder, mode = "0700")
-  options <- multisession_options(backend$workers, folder, rscript_libs, profile)
-  options$start_timeout <- as.double(start_timeout)
-  options$interrupt_grace <- as.double(interrupt_grace)
-  backend$engine <- start_engine(options)
+                         workers = options$workers, options = options, interrupts = options$interrupts)
+  backend$engine <- start_engine(in_own_folder(options), "multisession")
   backend
 }
 
-start_engine <- function(options) {
+start_engine <- function(options, plan) {
   tryCatch(cpp_engine_start(options), avenir_error = function(e) {
     unlink(options$temp_folder, recursive = TRUE)
-    stop_worker_start(conditionMessage(e))
+    stop_worker_start(plan, conditionMessage(e))
   })
 }
 
 # R itself, not its shell front end: the session's environment holds all that the front end would set.
-multisession_options <- function(workers, folder, libraries, profile) {
+multisession_options <- function(workers, start_timeout = getOption("avenir.start.timeout", 60), interrupt_grace = 2,
+                                 max_memory = Inf, rscript_libs = .libPaths(), interrupts = TRUE,
+                                 profile = getOption("avenir.worker.profile", TRUE), ...) {
   library <- dirname(system.file(package = "avenir"))
   path <- file.path(R.home("bin"), "exec", "R")
   start <- file.path(library, "avenir", "worker", "start.R")
-  argv <- c(path, "--no-echo", "--no-restore", "--vanilla", paste0("--file=", start), "--args", library, folder)
-  list(workers = workers, path = path, argv = argv,
-       environment = worker_environment(workers, folder, libraries, profile),
-       directory = getwd(), temp_folder = folder)
+  argv <- c(path, "--no-echo", "--no-restore", "--vanilla", paste0("--file=", start), "--args", library)
+  list(workers = workers, threads = worker_threads(workers), path = path, argv = argv,
+       environment = worker_environment(rscript_libs, profile), directory = getwd(),
+       start_timeout = as.double(start_timeout), interrupt_grace = as.double(interrupt_grace),
+       memory_limit = memory_limit(max_memory), interrupts = isTRUE(interrupts))
+}
+
+# Each worker's share of the cores.
+worker_threads <- function(workers) max(1L, as.integer(parallelly::availableCores() %/% workers))
+
+# The plan's temporary folder, in which each of its processes has its own.
+in_own_folder <- function(options) {
+  folder <- tempfile("avenir-")
+  dir.create(folder, mode = "0700")
+  options$argv <- c(options$argv, folder)
+  own <- c(TMPDIR = folder, AVENIR_WORKER_THREADS = options$threads)
+  options$environment <- c(options$environment, paste0(names(own), "=", own))
+  options$temp_folder <- folder
+  options
 }
 
 # The template runs on one thread (a library that starts threads at its loading would make forks unsafe); each worker
 # gets its share of the cores after the fork.
-worker_environment <- function(workers, folder, libraries, profile) {
+worker_environment <- function(libraries, profile) {
   variables <- Sys.getenv()
   variables <- variables[names(variables) != "R_TESTS"]  # R CMD check's: a file that R would read at its start
-  threads <- max(1L, parallelly::availableCores() %/% workers)
-  own <- c(R_LIBS = paste(libraries, collapse = ":"), TMPDIR = folder, OMP_NUM_THREADS = "1",
-           OPENBLAS_NUM_THREADS = "1", MKL_NUM_THREADS = "1", AVENIR_WORKER_THREADS = as.character(threads))
+  own <- c(R_LIBS = paste(libraries, collapse = ":"), OMP_NUM_THREADS = "1", OPENBLAS_NUM_THREADS = "1",
+           MKL_NUM_THREADS = "1")
   if ("TMPDIR" %in% names(variables)) own["AVENIR_WORKER_TMPDIR"] <- variables[["TMPDIR"]]
   own["AVENIR_WORKER_LOCALE"] <- Sys.getlocale()
   if (profile) own["AVENIR_WORKER_PROFILE"] <- "1"
-  kept <- variables[setdiff(names(variables), names(own))]
+  kept <- variables[setdiff(names(variables), c(names(own), "TMPDIR"))]
   paste0(c(names(kept), names(own)), "=", c(kept, own))
 }
 
-stop_worker_start <- function(reason) {
-  stop_avenir(paste0("plan(multisession): the workers cannot be started: ", reason,
-                     "\ni Check R_HOME (", R.home(), "), the limit on processes, and your .Rprofile."),
+stop_worker_start <- function(plan, reason) {
+  stop_avenir(paste0("plan(", plan, "): the workers cannot be started: ", reason, "\ni Check R_HOME (", R.home(),
+                     "), the limits on processes (ulimit -u) and open files (ulimit -n), and your .Rprofile."),
               class = c("avenir_worker_start_error", "FutureError"))
 }
 
@@ -70,7 +82,7 @@ backend_free.multisession_backend <- function(backend) cpp_engine_free_workers(b
 #' @export
 backend_submit.multisession_backend <- function(backend, task) {
   task$packages <- in_attach_order(task$packages)
-  cpp_engine_submit_task(backend$engine, task_context(task))
+  engine_handle(cpp_engine_submit_task(backend$engine, task_context(task), engine_policy(task)), task)
 }
 
 #' @export
@@ -86,9 +98,9 @@ backend_cancel.multisession_backend <- function(backend, handle, interrupt) engi
 backend_map.multisession_backend <- function(backend, job, relay) {
   job$packages <- in_attach_order(job$packages)
   parts <- engine_job(job)
-  id <- cpp_engine_submit_map(backend$engine, parts)
-  on.exit(cpp_engine_cancel(backend$engine, id, TRUE, TRUE))
-  collect_map(backend, id, parts, relay)
+  handle <- list(id = cpp_engine_submit_map(backend$engine, parts))
+  on.exit(cpp_engine_cancel(backend$engine, handle$id, TRUE, TRUE))
+  collect_map(backend, handle, job, parts, relay)
 }
 
 #' @export

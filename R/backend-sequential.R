@@ -1,5 +1,8 @@
 # The sequential backend: everything is evaluated in this session, at once. Afterwards the session is as it
 # was: generator, options, environment variables, working directory, sinks, globals, plan.
+#
+# No worker can be lost, so `retries` mean nothing. A time limit interrupts, but cannot end compiled code that does not
+# look for interrupts: what comes too late is kept as it is.
 
 new_sequential_backend <- function(..., split = FALSE) {
   new_backend("sequential", c("SequentialFuture", "UniprocessFuture"), split = split)
@@ -16,10 +19,11 @@ backend_free.sequential_backend <- function(backend) 1L
 backend_submit.sequential_backend <- function(backend, task) {
   capture <- new_capture(task$stdout, task$conditions, isTRUE(task$split) || backend$split)
   on.exit(capture_close(capture))
-  outcome <- in_kept_session(task, with_capture(capture, evaluate_task(task)))
+  limit <- new_time_limit(task$timeout)
+  outcome <- in_kept_session(task, with_capture(capture, within_limit(limit, evaluate_task(task))))
+  error <- explained_error(outcome$error, limit, task$timeout, future_in_words(task$label))
   caught <- capture_take(capture)
-  new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, outcome$error,
-             isTRUE(outcome$rng))
+  new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, error, isTRUE(outcome$rng))
 }
 
 #' @export
@@ -58,13 +62,14 @@ evaluate_task <- function(task) {
 
 # ---- A map ----
 
-# A map under way: a reference object. `position` counts the elements that were begun.
+# A map under way: a reference object. `position` counts the elements that were begun, `finished` those that are over.
 new_run <- function(job, split) {
   capture <- new_capture(job$stdout, job$conditions, split, once = TRUE)
+  limit <- new_time_limit(job$timeout)
   list2env(list(
-    job = job, call = make_element_call(job$kernel, job$fun, job$args), size = length(job$x),
-    values = vector("list", length(job$x)), position = 0L, capture = capture, check_rng = job$check_rng,
-    rng = FALSE, seed = get_random_seed()
+    job = job, call = limited_call(make_element_call(job$kernel, job$fun, job$args), limit), size = length(job$x),
+    values = vector("list", length(job$x)), position = 0L, finished = 0L, limit = limit,
+    capture = capture, check_rng = job$check_rng, rng = FALSE, seed = get_random_seed()
   ), parent = emptyenv())
 }
 
@@ -77,15 +82,21 @@ run_element <- function(run) {
 evaluate_run <- function(run) {
   x <- run$job$x
   order <- run$job$order
+  evaluate <- run$call
+  finished <- run$finished
   values <- run$values
   run$values <- NULL
-  on.exit(run$values <- values)
+  on.exit({
+    run$values <- values
+    run$finished <- finished
+  })
   while (run$position < run$size) {
     position <- run$position <- run$position + 1L
     i <- if (is.null(order)) position else order[[position]]
     seed_element(run, i)
-    value <- run$call(x[[i]])
-    if (!is.null(value)) values[[i]] <- value
+    # In a list, never in a variable: the value may be the missing argument.
+    values[i] <- list(evaluate(x[[i]]))
+    finished <- position
     if (has_drawn(run) || capture_has_any(run$capture)) break
   }
 }
@@ -108,22 +119,84 @@ has_drawn <- function(run) {
 # something to relay: that happens outside, where our own handlers cannot take the user's errors for the
 # element's.
 evaluate_map <- function(run, relay) {
+  complete <- FALSE
+  on.exit(if (!complete) harvest_run(run))
   while (run$position < run$size) {
     outcome <- with_capture(run$capture, evaluate_run(run))
     record <- run_record(run, outcome)
-    if (!is.null(record)) relay(run_element(run), record)
+    if (!is.null(record)) put_in_place(run, relay(run_element(run), record))
+    run$finished <- run$position
   }
+  complete <- TRUE
   run$values
 }
 
-# The record of the element at which a run ended; NULL when it has nothing to relay.
+# `put`: NULL, or a list of the condition that stands for an element.
+put_in_place <- function(run, put) {
+  if (!length(put)) return(invisible())
+  values <- run$values
+  run$values <- NULL
+  values[run_element(run)] <- put
+  run$values <- values
+}
+
+# What there is when the map ends by a condition.
+harvest_run <- function(run) {
+  if (is.null(run$job$harvest)) return(invisible())
+  finished <- seq_len(run$finished)
+  done <- logical(run$size)
+  done[if (is.null(run$job$order)) finished else run$job$order[finished]] <- TRUE
+  run$job$harvest(run$values, done)
+}
+
+# The record of the element at which a run ended; NULL when it has nothing to relay. An error after the element was
+# over is about a capture that the element has closed.
 run_record <- function(run, outcome) {
+  error <- outcome$error
+  if (run$finished == run$position && !inherits(error, "interrupt")) error <- NULL
+  error <- explained_error(error, run$limit, run$job$timeout, element_in_words(run))
   caught <- capture_take(run$capture)
   rng <- run$rng
   run$rng <- FALSE
-  plain <- is.null(outcome$error) && !rng && !length(caught$conditions) && !nzchar(caught$stdout %||% "")
-  if (!plain) new_record(NULL, TRUE, caught$stdout, caught$conditions, outcome$error, rng)
+  plain <- is.null(error) && !rng && !length(caught$conditions) && !nzchar(caught$stdout %||% "")
+  if (!plain) new_record(NULL, TRUE, caught$stdout, caught$conditions, error, rng)
 }
+
+element_in_words <- function(run) sprintf("element %d of %s()", run_element(run), run$job$name %||% "a map")
+
+# ---- Time limits and interrupts ----
+
+# NULL where there is none.
+new_time_limit <- function(timeout) {
+  if (!is.null(timeout) && timeout < Inf) cpp_time_limit(timeout)
+}
+
+# When the time is over `expr` is interrupted, and again every two seconds until it ends: user code may handle an
+# interrupt and go on.
+within_limit <- function(limit, expr) {
+  if (is.null(limit)) expr else cpp_evaluate_within(limit, quote(expr), environment())
+}
+
+# A function of one element with that limit.
+limited_call <- function(call, limit) {
+  if (is.null(limit)) call else function(element) within_limit(limit, call(element))
+}
+
+# The error by which `what` has ended. Ctrl-C stays the interrupt that it is; one that the code has signaled itself is
+# an error as any other, as it is in a worker.
+explained_error <- function(error, limit, timeout, what) {
+  if (is.null(error)) return(NULL)
+  if (!is.null(limit) && is_interruption(error) && cpp_limit_reached(limit)) return(timeout_error(what, timeout))
+  if (inherits(error, "interrupt") && length(error)) interrupted_error(paste(capitalized(what), "was")) else error
+}
+
+# Also the error of a map or future inside which has taken our interrupt for one of its own.
+is_interruption <- function(error) {
+  inherits(error, c("interrupt", "FutureInterruptError")) &&
+    !inherits(error, c("WorkerLostError", "FutureCanceledError"))
+}
+
+capitalized <- function(text) paste0(toupper(substr(text, 1L, 1L)), substring(text, 2L))
 
 # ---- The session around an evaluation ----
 

@@ -6,14 +6,23 @@
 #   interrupts      TRUE when cancelling a running future interrupts it
 #
 # task (one future): list(expr, globals, packages, seed = NULL | integer(7), check_rng, stdout, conditions,
-#   label, split (TRUE: what is evaluated in this session shows its output at once too), options)
+#   label, split (TRUE: what is evaluated in this session shows its output at once too), retries (further attempts after
+#   a lost worker), timeout (seconds, Inf for none), options)
 # job (a map): list(fun, x (list or plain atomic vector, or list of argument lists), args (shared arguments),
 #   kernel ("lapply" | "mapply" | "replicate", see map-kernel.R), globals, packages, seeds (of map_seeds()),
 #   check_rng, stdout, conditions, bounds (NULL: the backend chooses chunks; otherwise the last position of
-#   each), order (NULL or a permutation: the element evaluated at each position), label, options)
+#   each), order (NULL or a permutation: the element evaluated at each position), label, name (of the map's function,
+#   for messages), retries and timeout (as of a task, for each element), keep_going (TRUE: an element that fails does
+#   not end the map), harvest, options)
+# harvest(values, done): called once when the map ends by a condition, an error that relay() raised or an interrupt,
+#   with the list of values, in place, and TRUE for each element that has one
 # record (what came of a task or of an element): list(value, visible, stdout = NULL | character(1),
 #   conditions = list(list(condition, signaled = 0L | 1L), ...), error = NULL | condition, rng = TRUE when
-#   random numbers were drawn though check_rng asked that none be)
+#   random numbers were drawn though check_rng asked that none be). That of an element whose value comes from another
+#   process and is_reference() has reference = TRUE.
+#
+# A worker that is lost while it evaluates is a WorkerLostError, a time limit that was hit a timeout_error(), as the
+# error of the task's or element's record.
 
 # The number of workers.
 backend_workers <- function(backend) UseMethod("backend_workers")
@@ -36,7 +45,8 @@ backend_cancel <- function(backend, handle, interrupt) UseMethod("backend_cancel
 
 # Evaluates a map and returns the list of its values. For each element whose record is not plain (it has
 # output, conditions, an error or an RNG flag) calls relay(i, record), in the order of the elements or of
-# `job$order`. relay() may raise; what is left is then cancelled.
+# `job$order`. relay() may raise; what is left is then cancelled. When it returns a list of length one, what is in there
+# (the condition of an element that failed and is kept) is the element's value.
 backend_map <- function(backend, job, relay) UseMethod("backend_map")
 
 # One line for each fact about the backend.

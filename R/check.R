@@ -11,7 +11,8 @@ invalid_argument <- function(problem, value, remedy = NULL, class = character())
 # A value on one line of at most 80 characters.
 show_value <- function(x) {
   if (is.function(x)) return("a function")
-  if (is.environment(x) || length(x) > 20L) return(sprintf("an object of class %s", quote_names(class(x))))
+  opaque <- is.environment(x) || length(x) > 20L || inherits(x, "condition")
+  if (opaque) return(sprintf("an object of class %s", quote_names(class(x))))
   text <- paste(deparse(x, width.cutoff = 60L, nlines = 2L), collapse = " ")
   if (nchar(text) > 80L) paste0(substr(text, 1L, 77L), "...") else text
 }
@@ -55,6 +56,30 @@ check_packages <- function(x, name = "packages") {
     invalid_argument(sprintf("`%s` must be a character vector of package names or NULL", name), x)
   }
   x
+}
+
+# Further attempts after a lost worker, as an integer.
+check_retries <- function(x, name) {
+  if (identical(x, 0)) return(0L)
+  whole <- is_number(x) && x >= 0 && x <= .Machine$integer.max && x == floor(x)
+  if (whole) return(as.integer(x))
+  invalid_argument(sprintf("`%s` must be one whole number from 0", name), x,
+                   sprintf("%s = 2 allows for two attempts more when a worker is lost.", name))
+}
+
+# Seconds, or Inf for no limit.
+check_timeout <- function(x, name) {
+  if (identical(x, Inf)) return(x)
+  if (is_number(x) && x > 0) return(as.double(x))
+  invalid_argument(sprintf("`%s` must be one number of seconds above 0", name), x, "Inf stands for no limit.")
+}
+
+# "stop" or "keep".
+check_on_error <- function(x, name) {
+  if (identical(x, c("stop", "keep"))) return("stop")
+  if (identical(x, "stop") || identical(x, "keep")) return(x)
+  invalid_argument(sprintf("`%s` must be \"stop\" or \"keep\"", name), x,
+                   "With \"keep\" a failed element comes back as its condition, in place.")
 }
 
 # The number of workers that `workers` stands for: a count or a function that gives one.

@@ -43,6 +43,50 @@ interrupted_error <- function(what, future = NULL) {
   future_interrupt_error(paste(what, "interrupted", when_and_where()), future = future)
 }
 
+# `what`, for instance "Future ('a')" or "element 3 of future_lapply()", took longer than `limit` seconds. `killed`: it
+# did not even react to the interrupt.
+timeout_error <- function(what, limit, killed = FALSE) {
+  argument <- if (startsWith(what, "Future")) "timeout" else "future.timeout"
+  end <- if (killed) "did not react to the interrupt, and its worker was killed" else "was interrupted"
+  text <- sprintf("%s took longer than its time limit of %s and %s\ni Raise `%s` if that is how long it takes.",
+                  capitalized(what), show_seconds(limit), end, argument)
+  future_interrupt_error(text, c("FutureTimeoutError", if (killed) "WorkerLostError"))
+}
+
+show_seconds <- function(seconds) {
+  paste(format(seconds, scientific = FALSE), if (seconds == 1) "second" else "seconds")
+}
+
+# ---- Values that mean something in one process only ----
+
+# TRUE when the value itself is one. What merely contains one, as data.tables do, is often harmless. The standard
+# streams are the same everywhere.
+is_reference <- function(x) {
+  switch(typeof(x), externalptr = , weakref = TRUE,
+         integer = inherits(x, "connection") && !inherits(x, "terminal"), FALSE)
+}
+
+# What the option "avenir.results.onReference" asks for when the value of `what` came from another process and
+# is_reference(): a warning, an error, or NULL.
+reference_misuse <- function(what, value, future = NULL) {
+  action <- option_choice("avenir.results.onReference", c("warning", "error", "ignore"))
+  if (action == "ignore") return(NULL)
+  text <- paste0(
+    "The value of %s is %s, which means nothing outside the process that made it.\ni Return what it was made from or ",
+    "what can be read from it, such as a file name or a vector. If it is known to be harmless, set ",
+    "options(avenir.results.onReference = \"ignore\").")
+  class <- switch(action, warning = c("avenir_reference_warning", "FutureWarning", "warning"),
+                  error = c("avenir_reference_error", "FutureError", "avenir_error", "error"))
+  future_condition(sprintf(text, what, reference_name(value)), class, future)
+}
+
+reference_name <- function(x) {
+  kind <- switch(typeof(x), externalptr = "an external pointer", weakref = "a weak reference", "a connection")
+  if (is.object(x)) sprintf("%s (class %s)", kind, quote_names(class(x)[1L])) else kind
+}
+
+# ---- Random numbers ----
+
 # What the option "future.rng.onMisuse" asks for when random numbers were drawn without a seed: a warning, an
 # error, or NULL. `what` has drawn them; `argument` would have declared it.
 rng_misuse <- function(what, argument, future = NULL) {

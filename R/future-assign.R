@@ -19,7 +19,7 @@
 #' @param value The expression of the future.
 #' @param envir Where its global variables are looked up.
 #' @param substitute `FALSE`: `value` is a value that holds the expression.
-#' @param lazy,seed,globals,packages,stdout,conditions,label,... See [future()].
+#' @param lazy,seed,globals,packages,stdout,conditions,label,retries,timeout,... See [future()].
 #' @param assign.env The environment in which the variable is made.
 #' @return The future, invisibly.
 #' @section Errors:
@@ -40,11 +40,12 @@
 #' @export
 futureAssign <- function(x, value, envir = parent.frame(), substitute = TRUE, lazy = FALSE, seed = FALSE,
                          globals = TRUE, packages = NULL, stdout = TRUE, conditions = "condition",
-                         label = NULL, ..., assign.env = envir) {
+                         label = NULL, ..., retries = 0, timeout = Inf, assign.env = envir) {
   if (substitute) value <- substitute(value)
   check_variable_name(x)
   arguments <- list(value, envir = envir, substitute = FALSE, lazy = lazy, seed = seed, globals = globals,
-                    packages = packages, stdout = stdout, conditions = conditions, label = label, ...)
+                    packages = packages, stdout = stdout, conditions = conditions, label = label, ...,
+                    retries = retries, timeout = timeout)
   force(assign.env)
   future <- do.call("future", replace_arguments(arguments, take_disposable()), quote = TRUE)
   assign(hidden_name(x), future, envir = assign.env)

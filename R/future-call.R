@@ -7,7 +7,7 @@
 #'
 #' @param FUN A function.
 #' @param args A list of arguments.
-#' @param envir,lazy,seed,packages,stdout,conditions,label,... See [future()].
+#' @param envir,lazy,seed,packages,stdout,conditions,label,retries,timeout,... See [future()].
 #' @param globals Global variables of the function and its arguments, as for [future()]. Those that are given
 #'   by name or value are seen by `FUN` even where its own environment has others.
 #' @return A future.
@@ -23,7 +23,8 @@
 #' value(futureCall(function(x) a * x, list(x = 2), globals = list(a = 10)))
 #' @export
 futureCall <- function(FUN, args = list(), envir = parent.frame(), lazy = FALSE, seed = FALSE, globals = TRUE,
-                       packages = NULL, stdout = TRUE, conditions = "condition", label = NULL, ...) {
+                       packages = NULL, stdout = TRUE, conditions = "condition", label = NULL, ..., retries = 0,
+                       timeout = Inf) {
   if (!is.function(FUN)) invalid_argument("`FUN` must be a function", FUN)
   if (!is.list(args)) invalid_argument("`args` must be a list of arguments", args)
   call <- list(FUN = if (lazy && isTRUE(globals)) frozen_function(FUN) else FUN, args = args)
@@ -32,7 +33,8 @@ futureCall <- function(FUN, args = list(), envir = parent.frame(), lazy = FALSE,
   found$globals <- replace_arguments(call, found$globals)
   if (!isTRUE(globals)) found$globals$FUN <- function_over(found$globals)
   future(found$expr, envir, substitute = FALSE, lazy = lazy, seed = seed, globals = found$globals,
-         packages = found$packages, stdout = stdout, conditions = conditions, label = label, ...)
+         packages = found$packages, stdout = stdout, conditions = conditions, label = label, ..., retries = retries,
+         timeout = timeout)
 }
 
 # `globals` of future() that say the same of a call. The function and its arguments come along in any case.
@@ -75,7 +77,7 @@ is_frame <- function(envir) {
 #' Make a future start over
 #'
 #' `reset()` turns a future that has come to its end, or was cancelled, into a lazy one that can be started
-#' again, with the globals that it was made with.
+#' again, with the globals and the stream of random numbers that it was made with.
 #'
 #' @details
 #' A lazy future may also be saved with [saveRDS()] and be evaluated in another session.

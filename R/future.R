@@ -15,6 +15,10 @@
 #' there was one, as the condition object it was. Conditions of class `immediateCondition` do not wait for
 #' `value()`.
 #'
+#' A future that no worker has begun yet is not affected when one is lost. A future that was being evaluated fails with
+#' it, unless `retries` allows for another attempt, which draws the same random numbers; what the first one did outside
+#' R may then be done twice.
+#'
 #' @param expr An expression.
 #' @param envir Where its global variables are looked up.
 #' @param substitute `FALSE`: `expr` is a value that holds the expression.
@@ -30,14 +34,26 @@
 #'   Those not caught are muffled. `NULL` leaves conditions alone.
 #' @param label A name for messages.
 #' @param ... For `future()`, further fields of the future; otherwise passed on.
+#' @param retries How often the expression is evaluated again when the worker that was evaluating it is lost: one whole
+#'   number from 0. Errors of the expression are not retried.
+#' @param timeout For `future()`, the seconds that the evaluation may take, `Inf` for no limit. Then it is interrupted;
+#'   a worker that does not react to that is ended. (This session itself, under `sequential`, is not: compiled code that
+#'   does not look for interrupts comes to its end, and its value is kept.) For `resolved()`, the longest to wait, in
+#'   seconds.
 #' @return `future()` a future; `value()` the value, for a list or environment the same shape with the values
 #'   in place of the futures; `resolved()` `TRUE` when the value can be had without waiting, one for each
 #'   element; `resolve()` its argument, when all futures in it are resolved.
 #' @section Errors:
 #' Besides the expression's own: `FutureError` for what goes wrong with the future itself
-#' (`FutureInterruptError` when it was interrupted, cancelled or its worker died, `FutureLaunchError` when it
-#' could not be started); `avenir_invalid_argument` for arguments that make no sense.
-#' @seealso [plan()], [future_lapply()]
+#' (`FutureInterruptError` when it was interrupted, cancelled or its worker died, the last also of class
+#' `WorkerLostError`; `FutureTimeoutError` when it took longer than `timeout`; `FutureLaunchError` when it could not be
+#' started); `avenir_invalid_argument` for arguments that make no sense.
+#'
+#' A value that is itself an external pointer, a weak reference or a connection means nothing outside the process that
+#' evaluated the future. It comes with a warning of class `avenir_reference_warning`, or as option
+#' `avenir.results.onReference` says with an error of class `avenir_reference_error` (`"error"`) or with neither
+#' (`"ignore"`).
+#' @seealso [reset()] to start a failed future again, [replay()], [plan()], [future_lapply()]
 #' @examples
 #' a <- 3
 #' f <- future({
@@ -58,14 +74,16 @@
 #' @export
 future <- function(expr, envir = parent.frame(), substitute = TRUE, lazy = FALSE, seed = FALSE,
                    globals = TRUE, packages = NULL, stdout = TRUE, conditions = "condition", label = NULL,
-                   ...) {
+                   ..., retries = 0, timeout = Inf) {
   if (substitute) expr <- substitute(expr)
+  retries <- if (missing(retries)) 0L else check_retries(retries, "retries")
+  timeout <- if (missing(timeout)) Inf else check_timeout(timeout, "timeout")
   seed <- checked_seed(seed)
   check_flag(lazy, "lazy")
   found <- find_globals(expr, envir, globals, packages)
   check_exportable(found$globals)
   future <- new_future(found, seed, check_stdout(stdout), check_conditions(conditions), check_label(label),
-                       lazy, list(...))
+                       lazy, list(retries = retries, timeout = timeout, ...))
   if (!lazy) run(future)
   future
 }
@@ -160,7 +178,8 @@ run.AvenirFuture <- function(future, ...) {
 
 # mget(): `$` looks for methods of each class of a future first.
 future_task <- function(future, backend) {
-  task <- mget(c("expr", "globals", "packages", "seed", "stdout", "conditions", "label"), envir = future)
+  fields <- c("expr", "globals", "packages", "seed", "stdout", "conditions", "label", "retries", "timeout")
+  task <- mget(fields, envir = future)
   task$check_rng <- isFALSE(task$seed)
   task$split <- isTRUE(future$split)
   task["seed"] <- list(if (is.integer(task$seed)) task$seed)
@@ -196,27 +215,40 @@ collect_future <- function(future) {
   }
   record <- backend_collect(future$backend, future$handle)
   future$handle <- NULL
+  if (is_reference(record$value)) record <- report_reference(record, future)
   error <- about_future(record$error, future)
   future$state <- state_after(error)
   future$result <- new_future_result(record, error, future)
 }
 
+# A value that is a reference comes with a warning or an error, as the user wants, if it was made in another process.
+report_reference <- function(record, future) {
+  if (inherits(future, "UniprocessFuture")) return(record)
+  misuse <- reference_misuse(sprintf("future (%s)", label_of(future)), record$value, future)
+  if (inherits(misuse, "error")) return(new_record(NULL, TRUE, record$stdout, record$conditions, misuse, record$rng))
+  if (!is.null(misuse)) record$conditions <- c(record$conditions, list(list(condition = misuse, signaled = 0L)))
+  record
+}
+
 # Errors of the backend become errors about this future; an interrupt becomes one. A future that was cancelled
 # has no value, even when it had come to its end meanwhile.
 about_future <- function(error, future) {
-  if (future$state == "canceled") return(canceled_error(future))
+  if (future$state == "canceled") return(canceled_error(future, identical(error$cause, "interrupt")))
   if (inherits(error, "interrupt")) {
     return(interrupted_error(sprintf("Future (%s) was", label_of(future)), future))
   }
   if (inherits(error, "FutureError") && is.null(attr(error, "uuid"))) {
     attributes(error) <- c(attributes(error),
                            list(uuid = future$uuid, label = future$label, by = session_uuid()))
+    if (inherits(error, "WorkerLostError")) error["label"] <- list(future$label)
   }
   error
 }
 
-canceled_error <- function(future) {
+# `killed`: its worker did not heed the interrupt.
+canceled_error <- function(future, killed) {
   text <- sprintf("Future (%s) of class %s was canceled", label_of(future), class(future)[2L])
+  if (killed) text <- paste0(text, "; it did not react to the interrupt, and its worker was killed")
   future_interrupt_error(text, "FutureCanceledError", future)
 }
 
@@ -501,7 +533,6 @@ resolved <- function(x, ...) UseMethod("resolved")
 resolved.default <- function(x, ...) TRUE
 
 #' @rdname future
-#' @param timeout The longest to wait, in seconds.
 #' @export
 resolved.AvenirFuture <- function(x, timeout = 0, ...) {
   if (x$state == "created") run(x)

@@ -9,6 +9,8 @@
 find_globals <- function(expr, envir, globals = TRUE, packages = NULL) {
   found <- asked_globals(globals, envir, "globals", function() cpp_find_globals(expr, envir))
   found <- add_packages(found, packages, "packages")
+  plain <- !length(found$locals) && is.na(match("...", names(found$globals)))
+  if (plain) return(list(expr = expr, globals = found$globals, packages = found$packages))
   bind_locals(bind_dots(c(list(expr = expr), found)))
 }
 
@@ -26,7 +28,7 @@ add_packages <- function(found, packages, argument) {
 
 # list(globals, packages, locals) as `globals` asks for; `search` looks for them.
 asked_globals <- function(globals, envir, argument, search) {
-  if (isTRUE(globals) && is.null(attributes(globals))) return(search())
+  if (identical(globals, TRUE)) return(search())
   if (!is.logical(globals)) return(given_globals(globals, envir, argument))
   check_flag(globals, argument)
   found <- if (globals) search() else no_globals()

@@ -5,7 +5,8 @@
 #' These give what base R's functions give, evaluated by the workers of the current [plan()].
 #'
 #' @details
-#' Relayed output, errors, random numbers and chunks are as for [future_lapply()]; `future.*` arguments go there.
+#' Relayed output, errors, lost workers, random numbers and chunks are as for [future_lapply()]; `future.*` arguments
+#' go there. `future_Filter()` knows `future.on.error = "stop"` only.
 #'
 #' @inheritParams future_lapply
 #' @param env An environment.
@@ -17,7 +18,7 @@
 #' @return As for the function of base R.
 #' @section Errors:
 #' Besides those of the function and those of [future_lapply()]: `avenir_invalid_argument` when `env` is not an
-#' environment.
+#' environment, and for `future_Filter(future.on.error = "keep")`: an element whose test failed is neither in nor out.
 #' @seealso [future_lapply()], [plan()]
 #' @examples
 #' env <- list2env(list(a = 1:10, beta = exp(-3:3)))
@@ -39,6 +40,8 @@ future_eapply <- function(env, FUN, ..., all.names = FALSE, USE.NAMES = TRUE, fu
 #' @export
 future_Filter <- function(f, x, ..., future.envir = parent.frame()) {
   f <- match.fun(f)
+  refuse_keep("future_Filter", "an element whose test failed is neither in nor out",
+              "Let `f` catch its errors, or apply it with future_lapply().", ...)
   kept <- unlist(future_lapply(x, f, ..., future.envir = future.envir))
   if (is.null(kept)) x[integer()] else x[which(as.logical(kept))]
 }

@@ -5,7 +5,8 @@
 #' These give what base R's functions give, evaluated by the workers of the current [plan()].
 #'
 #' @details
-#' Relayed output, errors, random numbers and chunks are as for [future_lapply()]; `future.*` arguments go there.
+#' Relayed output, errors, lost workers, random numbers and chunks are as for [future_lapply()]; `future.*` arguments go
+#' there. With `future.on.error = "keep"` nothing is simplified when a group has failed.
 #'
 #' @inheritParams future_lapply
 #' @param X A vector, or a data frame whose rows are grouped.
@@ -34,8 +35,9 @@ future_tapply <- function(X, INDEX, FUN = NULL, ..., default = NA, simplify = TR
   if (is.null(FUN)) return(groups$group)
   parts <- unname(split(X, as_cells(groups)))
   filled <- lengths(parts) > 0L
-  values <- future_lapply(parts[filled], FUN, ..., future.envir = future.envir, future.label = future.label)
-  fill_cells(groups, values, filled, default, simplify)
+  parts <- stats::setNames(parts[filled], cell_names(groups, filled))
+  values <- future_lapply(parts, FUN, ..., future.envir = future.envir, future.label = future.label)
+  fill_cells(groups, values, filled, default, simplify && !(keeps_errors(...) && has_error(values)))
 }
 
 #' @rdname future_tapply
@@ -70,8 +72,9 @@ map_rows <- function(data, INDICES, FUN, ..., simplify, future.envir, future.lab
   rows <- unname(split(seq_len(nrow(data)), as_cells(groups)))
   filled <- lengths(rows) > 0L
   parts <- lapply(rows[filled], function(row) data[row, , drop = drop])
+  names(parts) <- cell_names(groups, filled)
   values <- future_lapply(parts, FUN, ..., future.envir = future.envir, future.label = future.label)
-  fill_cells(groups, values, filled, NA, simplify)
+  fill_cells(groups, values, filled, NA, simplify && !(keeps_errors(...) && has_error(values)))
 }
 
 # ---- Groups ----
@@ -118,6 +121,13 @@ check_group_lengths <- function(factors, data, index_name, data_name) {
 as_cells <- function(groups) {
   cells <- prod(lengths(groups$levels))
   structure(as.integer(groups$group), levels = as.character(seq_len(cells)), class = "factor")
+}
+
+# "low.yes" for the cell of levels "low" and "yes": names of partial results.
+cell_names <- function(groups, filled) {
+  at <- arrayInd(which(filled), lengths(groups$levels))
+  levels <- lapply(seq_along(groups$levels), function(k) groups$levels[[k]][at[, k]])
+  do.call(paste, c(levels, sep = "."))
 }
 
 # The array of all cells with the values in those that are `filled`. With simplification, when each value is one: a

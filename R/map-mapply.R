@@ -10,7 +10,8 @@
 #' what `[[` gives, also where that is a method of a class. Names are those of the first vector, or the first
 #' vector itself when it is a character vector without names; they are recycled with it.
 #'
-#' Relayed output, errors, random numbers and chunks are as for [future_lapply()].
+#' Relayed output, errors, lost workers, random numbers and chunks are as for [future_lapply()]; with
+#' `future.on.error = "keep"` nothing is simplified when an element has failed.
 #'
 #' @inheritParams future_lapply
 #' @param FUN,f A function, or its name.
@@ -35,7 +36,8 @@
 future_mapply <- function(FUN, ..., MoreArgs = NULL, SIMPLIFY = TRUE, USE.NAMES = TRUE, future.envir = parent.frame(),
                           future.stdout = TRUE, future.conditions = "condition", future.globals = TRUE,
                           future.packages = NULL, future.seed = FALSE, future.scheduling = 1.0,
-                          future.chunk.size = NULL, future.label = "future_mapply-%d") {
+                          future.chunk.size = NULL, future.label = "future_mapply-%d", future.retries = 0,
+                          future.timeout = Inf, future.on.error = c("stop", "keep")) {
   force(future.envir)
   FUN <- match.fun(FUN)
   dots <- recycle_vectors(check_vectors(list(...)))
@@ -44,9 +46,11 @@ future_mapply <- function(FUN, ..., MoreArgs = NULL, SIMPLIFY = TRUE, USE.NAMES 
   chunking <- new_chunking(future.scheduling, future.chunk.size, given = !missing(future.scheduling))
   options <- new_map_options("future_mapply", future.envir, future.stdout, future.conditions, future.globals,
                              future.packages, future.seed, future.label)
-  values <- map_argument_lists(dots, FUN, as.list(MoreArgs), options, chunking)
-  if (USE.NAMES) names(values) <- names_of_first(dots[[1L]])
-  if (isFALSE(SIMPLIFY) || !length(values)) return(values)
+  policy <- new_fault_policy(future.retries, future.timeout, future.on.error)
+  names <- if (USE.NAMES) names_of_first(dots[[1L]])
+  values <- map_argument_lists(dots, FUN, as.list(MoreArgs), options, chunking, policy, names)
+  names(values) <- names
+  if (isFALSE(SIMPLIFY) || !length(values) || policy$keep_going && has_error(values)) return(values)
   simplify2array(values, higher = SIMPLIFY == "array")
 }
 
@@ -117,7 +121,7 @@ names_of_first <- function(first) {
 # ---- The map ----
 
 # `[[` is applied here, once for each argument of each call, by base R's own loop.
-map_argument_lists <- function(dots, fun, more_args, options, chunking) {
+map_argument_lists <- function(dots, fun, more_args, options, chunking, policy, names) {
   if (!length(dots[[1L]])) return(list())
-  map_elements(.mapply(list, dots, NULL), fun, more_args, "mapply", options, chunking)
+  map_elements(.mapply(list, dots, NULL), fun, more_args, "mapply", options, chunking, policy, names)
 }

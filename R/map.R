@@ -10,6 +10,15 @@
 #' and the error is raised as the condition that it was. An interrupt (Ctrl-C) cancels all and is raised as an
 #' error of class `FutureInterruptError`.
 #'
+#' Results are not lost with an error or an interrupt: see [partial_results()], and [replay()] for the element that
+#' failed. When a worker is lost another takes its place, and only the element that it was evaluating fails with it,
+#' unless `future.retries` allows for another attempt, in the same stream of random numbers. What the first attempt did
+#' outside R may then be done twice.
+#'
+#' With `future.on.error = "keep"` the condition object of an element that failed (for the error of `FUN`, a lost
+#' worker, a time limit) stands in its place in the result, and the map goes on; then [replay()] takes that condition.
+#' A result that has such an element is not simplified: it is a list. An interrupt ends the map all the same.
+#'
 #' With `future.seed` each element draws from a stream of its own, which depends on the seed and on the
 #' element's position only: results are the same under every plan, any number of workers and any chunks.
 #'
@@ -32,12 +41,24 @@
 #' @param future.chunk.size The average number of elements in a chunk; overrides `future.scheduling`. Takes
 #'   the same attribute.
 #' @param future.label A name for messages; `%d` in it stands for a number.
+#' @param future.retries How often an element is evaluated again when the worker that was evaluating it is lost: one
+#'   whole number from 0. Errors of `FUN` are not retried.
+#' @param future.timeout The seconds that one element may take, `Inf` for no limit. Then it is interrupted; a worker
+#'   that does not react to that is ended; see [future()] for the limits of this under `sequential`.
+#' @param future.on.error `"stop"`: an element that fails ends the map. `"keep"`: its condition object stands in its
+#'   place. `future_vapply()` knows `"stop"` only, as its values have one type.
 #' @param simplify,USE.NAMES,FUN.VALUE,n,expr As for [sapply()], [vapply()] and [replicate()].
 #' @return As for the function of base R.
 #' @section Errors:
 #' Besides those of `FUN`: `avenir_invalid_argument` for arguments that make no sense and for values that are not
-#' as `FUN.VALUE`; `FutureError` when the plan fails, among them `FutureInterruptError` when a worker died.
-#' @seealso [plan()], [future()]
+#' as `FUN.VALUE`; `FutureError` when the plan fails, among them `FutureInterruptError` for an interrupt, also of
+#' class `WorkerLostError` when a worker was lost (and given up after `future.retries` more) and `FutureTimeoutError`
+#' when an element took longer than `future.timeout`. The error that ends a map carries the results that there are.
+#'
+#' A value that is itself an external pointer, a weak reference or a connection means nothing outside the worker. It
+#' comes with a warning of class `avenir_reference_warning`, or as option `avenir.results.onReference` says with an
+#' error of class `avenir_reference_error` (`"error"`) or with neither (`"ignore"`).
+#' @seealso [partial_results()], [replay()], [plan()], [future()]
 #' @examples
 #' future_lapply(1:3, function(i) i^2)
 #' future_sapply(c(a = 1, b = 2), function(x, y) x + y, y = 10)
@@ -46,11 +67,15 @@
 #' set.seed(1)
 #' future_replicate(3, mean(rnorm(10)))
 #' future_sapply(1:3, function(i) runif(1), future.seed = 42)
+#'
+#' # an element that fails does not cost the others
+#' future_lapply(list(1, "a", 9), sqrt, future.on.error = "keep")
 #' @export
 future_lapply <- function(X, FUN, ..., future.envir = parent.frame(), future.stdout = TRUE,
                           future.conditions = "condition", future.globals = TRUE, future.packages = NULL,
                           future.seed = FALSE, future.scheduling = 1.0, future.chunk.size = NULL,
-                          future.label = "future_lapply-%d") {
+                          future.label = "future_lapply-%d", future.retries = 0, future.timeout = Inf,
+                          future.on.error = c("stop", "keep")) {
   force(future.envir)
   if (!is.vector(X) || is.object(X)) X <- as.list(X)
   if (length(X) == 0L) return(as.list(X))
@@ -58,7 +83,8 @@ future_lapply <- function(X, FUN, ..., future.envir = parent.frame(), future.std
   chunking <- new_chunking(future.scheduling, future.chunk.size, given = !missing(future.scheduling))
   options <- new_map_options("future_lapply", future.envir, future.stdout, future.conditions, future.globals,
                              future.packages, future.seed, future.label)
-  values <- map_elements(X, FUN, list(...), "lapply", options, chunking)
+  policy <- new_fault_policy(future.retries, future.timeout, future.on.error)
+  values <- map_elements(X, FUN, list(...), "lapply", options, chunking, policy, names(X))
   names(values) <- names(X)
   values
 }
@@ -68,9 +94,11 @@ future_lapply <- function(X, FUN, ..., future.envir = parent.frame(), future.std
 future_sapply <- function(X, FUN, ..., simplify = TRUE, USE.NAMES = TRUE, future.envir = parent.frame(),
                           future.label = "future_sapply-%d") {
   FUN <- match.fun(FUN)
+  named <- USE.NAMES && is.character(X)
+  if (named && is.null(attributes(X))) names(X) <- X # before the map: its error needs them, too
   values <- future_lapply(X, FUN, ..., future.envir = future.envir, future.label = future.label)
-  if (USE.NAMES && is.character(X) && is.null(names(values))) names(values) <- X
-  if (isFALSE(simplify) || !length(values)) return(values)
+  if (named && is.null(names(values))) names(values) <- X
+  if (isFALSE(simplify) || !length(values) || keeps_errors(...) && has_error(values)) return(values)
   simplify2array(values, higher = simplify == "array")
 }
 
@@ -81,6 +109,8 @@ future_vapply <- function(X, FUN, FUN.VALUE, ..., USE.NAMES = TRUE, future.envir
   if (!is.vector(X) || is.object(X)) X <- as.list(X)
   FUN <- match.fun(FUN)
   check_flag(USE.NAMES, "USE.NAMES")
+  refuse_keep("future_vapply", "its values are all of the type of `FUN.VALUE`",
+              "Use future_lapply() or future_sapply(), which can return a condition among the values.", ...)
   if (!is.vector(FUN.VALUE) && !is.array(FUN.VALUE)) {
     invalid_argument("`FUN.VALUE` must be a vector or an array", FUN.VALUE)
   }
@@ -97,6 +127,28 @@ future_replicate <- function(n, expr, simplify = "array", future.seed = TRUE, ..
   fun <- eval.parent(substitute(function(...) expr))
   future_sapply(integer(n), fun, simplify = simplify, future.seed = future.seed, ...,
                 future.envir = future.envir, future.label = future.label)
+}
+
+# ---- Errors that are kept ----
+
+# What is to happen when an element fails or its worker is lost.
+new_fault_policy <- function(retries, timeout, on_error) {
+  list(retries = check_retries(retries, "future.retries"), timeout = check_timeout(timeout, "future.timeout"),
+       keep_going = check_on_error(on_error, "future.on.error") == "keep")
+}
+
+# TRUE when `...`, on its way to a map, has future.on.error = "keep".
+keeps_errors <- function(...) {
+  i <- match("future.on.error", ...names(), 0L)
+  i > 0L && identical(...elt(i), "keep")
+}
+
+has_error <- function(values) any(vapply(values, inherits, NA, "error"))
+
+# For maps whose result has no place for a condition.
+refuse_keep <- function(fun_name, reason, remedy, ...) {
+  if (!keeps_errors(...)) return(invisible())
+  invalid_argument(sprintf("`future.on.error` of %s() must be \"stop\": %s", fun_name, reason), "keep", remedy)
 }
 
 # ---- vapply ----
@@ -217,7 +269,8 @@ is_permutation <- function(x, n) is.numeric(x) && length(x) == n && !anyNA(x) &&
 
 # ---- The map itself ----
 
-map_elements <- function(x, fun, args, kernel, options, chunking) {
+# `names`, those of the result, is evaluated for an error only.
+map_elements <- function(x, fun, args, kernel, options, chunking, policy, names = NULL) {
   seeds <- map_seeds(options$seed, length(x))
   backend <- current_backend()
   found <- map_globals(x, fun, args, options)
@@ -226,9 +279,10 @@ map_elements <- function(x, fun, args, kernel, options, chunking) {
   job <- list(fun = fun, x = x, args = args, kernel = kernel, globals = found$globals,
               packages = found$packages, seeds = seeds, check_rng = is.null(seeds) && isFALSE(options$seed),
               stdout = options$stdout, conditions = options$conditions, bounds = bounds,
-              order = chunk_order(chunking, length(x)), label = options$label,
+              order = chunk_order(chunking, length(x)), label = options$label, name = options$fun_name,
+              retries = policy$retries, timeout = policy$timeout, keep_going = policy$keep_going,
               options = task_options(backend))
-  evaluate_job(backend, job, options)
+  evaluate_job(backend, job, names)
 }
 
 # Globals of the function, of the arguments that all calls share, and of elements that are functions.
@@ -245,46 +299,75 @@ check_map_size <- function(globals, fun, args, x, backend, bounds) {
   check_travel_size(c(globals, list(FUN = fun, ... = args, X = x)), backend, chunks)
 }
 
-evaluate_job <- function(backend, job, options) {
-  relay <- new_map_relay(options)
-  values <- tryCatch(backend_map(backend, job, relay$element), error = stop_map,
-                     interrupt = function(i) stop(interrupted_error(paste0(options$fun_name, "()"))))
+evaluate_job <- function(backend, job, names) {
+  failure <- new_map_failure()
+  job$harvest <- function(values, done) {
+    failure$values <- values
+    failure$done <- done
+  }
+  relay <- new_map_relay(job, failure, inherits(backend, "sequential_backend"))
+  ended <- function(error) carry_failure(error, failure, job, names)
+  values <- tryCatch(backend_map(backend, job, relay$element), error = function(e) stop_map(ended(e)),
+                     interrupt = function(i) stop(ended(map_interrupted(job))))
   relay$finish()
   values
 }
 
-# The error that ended a map, raised as it was after the warning that future.apply gives.
+map_interrupted <- function(job) interrupted_error(paste0(job$name, "()"))
+
+# The error that ended a map, raised as it was after the warning that future.apply gives; where warnings are turned
+# into errors, that one would hide it.
 stop_map <- function(error) {
   text <- sprintf("Caught %s. Canceling all iterations ...", class(error)[1L])
-  warning(text, call. = FALSE, immediate. = TRUE)
+  if (getOption("warn") < 2L) warning(text, call. = FALSE, immediate. = TRUE)
   stop(error)
 }
 
-# `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once: as
-# a warning at the end or before the error, as an error at once.
-new_map_relay <- function(options) {
+# `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once: as a warning
+# at the end or before the error, as an error at once. `here`: elements are evaluated in this session, so that an
+# interrupt means the map.
+new_map_relay <- function(job, failure, here) {
   misuse <- NULL
   finish <- function() {
     if (!is.null(misuse)) warning(misuse)
     misuse <<- NULL
   }
-  element <- function(i, record) {
-    if (isTRUE(record$rng)) misuse <<- map_rng_misuse(options$label)
+  fail <- function(i, error) {
+    if (!inherits(error, "interrupt")) failure$element <- as.integer(i)
+    stop(as_map_error(error, job))
+  }
+  show <- function(i, record) {
+    if (isTRUE(record$rng)) misuse <<- map_rng_misuse(job$label)
     relay_stdout(record$stdout)
     relay_conditions(record$conditions)
-    if (inherits(misuse, "error")) stop(misuse)
-    if (is.null(record$error)) return(invisible())
+    if (inherits(misuse, "error")) fail(i, misuse)
+  }
+  keeps <- function(error) {
+    job$keep_going && !inherits(error, c("avenir_worker_start_error", if (here) "interrupt"))
+  }
+  element <- function(i, record) {
+    show(i, record)
+    error <- record$error %||% element_reference(record, i, job)
+    if (is.null(error)) return(NULL)
+    if (keeps(error)) return(list(kept_error(as_map_error(error, job), failure, job, i)))
     finish()
-    stop(as_map_error(record$error, options$fun_name))
+    fail(i, error)
   }
   list(element = element, finish = finish)
 }
 
-as_map_error <- function(error, fun_name) {
-  if (inherits(error, "interrupt")) interrupted_error(paste0(fun_name, "()")) else error
-}
+as_map_error <- function(error, job) if (inherits(error, "interrupt")) map_interrupted(job) else error
 
 map_rng_misuse <- function(label) {
   label <- if (is.null(label)) "<unnamed>" else sQuote(label)
   rng_misuse(sprintf("One of the %s iterations (%s)", sQuote("avenir"), label), "future.seed")
+}
+
+# Of a value that is a reference: the error that it is to be, or NULL after the warning.
+element_reference <- function(record, i, job) {
+  if (!isTRUE(record$reference)) return(NULL)
+  misuse <- reference_misuse(sprintf("element %d of %s()", as.integer(i), job$name), record$value)
+  if (inherits(misuse, "error")) return(misuse)
+  if (!is.null(misuse)) warning(misuse)
+  NULL
 }

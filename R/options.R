@@ -28,20 +28,22 @@ parse_option <- function(text, type) {
          list = strsplit(text, ",", fixed = TRUE)[[1L]])
 }
 
-# The option's value when it is one of `choices`, the first of them when it is not set. Other values warn.
+# The option's value when it is one of `choices`, the first of them when it is not set. Other values count as not
+# set, with a warning.
 option_choice <- function(name, choices) {
   value <- getOption(name)
   if (is.null(value)) return(choices[1L])
   if (is.character(value) && length(value) == 1L && value %in% choices) return(value)
-  text <- "Option `%s` must be one of %s; it is %s and is ignored."
-  warn_avenir(sprintf(text, name, quote_names(choices), show_value(value)))
-  choices[length(choices)]
+  text <- "Option `%s` must be one of %s; it is %s and is ignored: %s is the default."
+  warn_avenir(sprintf(text, name, quote_names(choices), show_value(value), quote_names(choices[1L])))
+  choices[1L]
 }
 
 # Options of this session that a worker takes over while it evaluates.
 forwarded_options <- function() {
   names <- c("width", "future.globals.maxSize", "future.globals.onReference", "future.rng.onMisuse",
-             "future.resolve.recursive", "avenir.scheduling")
+             "future.resolve.recursive", "avenir.scheduling", "avenir.results.onReference",
+             "avenir.output.limit")
   set <- names[names %in% names(.Options)]
   stats::setNames(lapply(set, getOption), set)
 }

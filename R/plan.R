@@ -22,20 +22,27 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 #' evaluating those, and so on. A level that is not given is sequential, so that nesting does not multiply
 #' processes.
 #'
-#' Setting the plan that is in force already does nothing: the workers stay. Any other plan ends the workers
-#' of the plan before; their unfinished futures are lost.
+#' Setting the plan that is in force already does nothing: the workers stay. When only the number of workers is another,
+#' some are added, or some end when they have nothing to do. Any other plan ends the workers of the plan before; their
+#' unfinished futures are lost.
 #'
 #' Instead of a strategy `plan()` takes one of these words. `"next"` (or `NULL`, or nothing): the strategy in
 #' force. `"list"`: the stack. `"tail"`: the stack below the first. `"backend"`: the backend in force.
 #' `"default"`: sets the plan of option `future.plan`, sequential when there is none. `"reset"`: sets
 #' sequential. `"pop"`: takes the first strategy off the stack.
 #'
+#' Workers that die are replaced. Those that do not heed an interrupt are killed after `interrupt_grace` seconds (2);
+#' others take their place before that. With `max_memory` (bytes, or a string such as `"2 GB"`) a worker whose own
+#' memory has grown past it, when what is garbage is freed, is replaced between two futures or elements, and nothing is
+#' lost by that. Memory that processes share does not count.
+#'
 #' `with(plan(...), expr)` evaluates `expr` under a plan and returns to the plan before, whose workers stay;
 #' `with(plan(...), local = TRUE)` sets a plan until the calling function returns.
 #'
 #' @param strategy A strategy, a string, a list of these, a stack that `plan()` returned, or one of the words
 #'   above.
-#' @param ... Arguments of the strategy, such as `workers`. Arguments that no strategy knows give a warning.
+#' @param ... Arguments of the strategy, such as `workers`, `max_memory` or `interrupt_grace`. Arguments that no
+#'   strategy knows give a warning.
 #' @param substitute `FALSE`: `strategy` is evaluated as usual instead of being read as written.
 #' @param .skip,.call,.cleanup,.init For other packages: the call to note down (`.call`), whether the workers
 #'   of the plan before are ended (`.cleanup`), whether workers are started now or when first needed
@@ -165,7 +172,7 @@ known_arguments <- function(strategy, names) {
              "hooks", "label")
   if (all(names %in% known) || !inherits(strategy, "multiprocess")) return(known)
   starters <- list(parallelly::makeClusterPSOCK, parallelly::makeNodePSOCK)
-  c(known, "wait.timeout", "wait.interval", "wait.alpha", "start_timeout", "interrupt_grace", "profile",
+  c(known, "wait.timeout", "wait.interval", "wait.alpha", "start_timeout", "interrupt_grace", "max_memory", "profile",
     unlist(lapply(starters, function(f) names(formals(f)))))
 }
 
@@ -290,8 +297,9 @@ set_plan <- function(strategies, cleanup = NA, init = TRUE, temporary = FALSE) {
   if (same_strategies(strategies, before)) return(invisible(before))
   assert_allowed(strategies)
   levels <- new_levels(strategies)
-  if (init) level_backend(levels[[1L]])
-  if (!temporary && !isFALSE(cleanup)) close_levels(levels_before)
+  ends <- !temporary && !isFALSE(cleanup)
+  if (init) level_backend(levels[[1L]], if (ends) levels_before[[1L]])
+  if (ends) close_levels(levels_before)
   plan_state$levels <- levels
   plan_state$pid <- Sys.getpid()
   invisible(before)
@@ -384,15 +392,20 @@ forked_backend <- function() {
   current_backend()
 }
 
-level_backend <- function(level) {
-  if (is.null(level$backend)) level$backend <- make_backend(level$strategy, level$below)
+# `before`: a level that ends; its workers are taken over when they are of the same kind.
+level_backend <- function(level, before = NULL) {
+  if (!is.null(level$backend)) return(level$backend)
+  same <- !is.null(before) && strategy_name(before$strategy) == strategy_name(level$strategy)
+  level$backend <- make_backend(level$strategy, level$below, if (same) before$backend)
+  if (identical(level$backend, before$backend)) before$backend <- NULL
   level$backend
 }
 
-make_backend <- function(strategy, below) {
+make_backend <- function(strategy, below, reuse = NULL) {
   arguments <- as.list(formals(strategy))
   arguments <- arguments[setdiff(names(arguments), c("...", "envir"))]
   arguments <- lapply(arguments, eval, environment(strategy))
+  if (!is.null(reuse)) arguments$reuse <- reuse
   backend <- do.call(attr(strategy, "factory"), arguments, quote = TRUE)
   backend$below <- below
   backend$max_size <- arguments$maxSizeOfObjects

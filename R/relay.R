@@ -84,11 +84,20 @@ capture_begin <- function(capture) {
   sink(capture$sink, type = "output", split = capture$split)
 }
 
-# Ends our sink, and those that the evaluation opened and left open.
+# Ends our sink, and those that the evaluation opened and left open. When it has closed our connection, which
+# closeAllConnections() does, what it had printed is lost.
 capture_end <- function(capture) {
   if (is.null(capture$depth)) return(invisible())
   for (i in seq_len(max(0L, sink.number() - capture$depth))) sink()
   capture$depth <- NULL
+  if (!still_there(capture$sink)) capture$sink <- NULL
+}
+
+# Another connection may have its number meanwhile.
+still_there <- function(connection) {
+  number <- as.integer(connection)
+  any(getAllConnections() == number) &&
+    identical(attr(getConnection(number), "conn_id"), attr(connection, "conn_id"))
 }
 
 # TRUE when something was caught since the last capture_take(). Called once an element: the connection is
@@ -107,9 +116,11 @@ capture_take <- function(capture) {
   caught
 }
 
+# Option `avenir.output.limit` says how much is kept of what one evaluation prints; a little always is.
 captured_text <- function(connection) {
   if (is.null(connection)) return("")
-  rawToChar(rawConnectionValue(connection))
+  bytes <- rawConnectionValue(connection)
+  if (length(bytes) > 1024) cpp_output_text(bytes) else rawToChar(bytes)
 }
 
 capture_close <- function(capture) {
@@ -124,14 +135,29 @@ relay_stdout <- function(text) if (length(text) && any(nzchar(text))) cat(text, 
 # Signals a condition again in this session, as what it is.
 signal_again <- function(cond) {
   if (inherits(cond, "error")) stop(cond)
-  if (inherits(cond, "warning")) warning(cond)
+  if (inherits(cond, "warning")) signal_warning(cond)
   else if (inherits(cond, "message")) message(cond)
   else signalCondition(cond)
   invisible()
 }
 
-# For conditions that are not to wait until the value is asked for.
-relay_immediate <- function(cond) signal_again(cond)
+# warning() fails for one whose message is not a string.
+signal_warning <- function(cond) {
+  message <- conditionMessage(cond)
+  if (is.character(message) && length(message) == 1L) return(warning(cond))
+  withRestarts({
+    signalCondition(cond)
+    warning(sprintf("a condition of class %s that has no message", sQuote(class(cond)[1L])), call. = FALSE)
+  }, muffleWarning = function() NULL)
+}
+
+# For conditions that are not to wait until the value is asked for, and for why there are fewer workers than wanted.
+relay_immediate <- function(cond) if (is.character(cond)) warn_shortage(cond) else signal_again(cond)
+
+warn_shortage <- function(reason) {
+  warn_avenir(paste0("there are fewer workers than the plan asks for; those that there are do the work: ", reason),
+              "avenir_shortage_warning")
+}
 
 # Signals the recorded conditions that were not signaled at once, in their order, errors only if `errors`.
 relay_conditions <- function(conditions, errors = TRUE) {

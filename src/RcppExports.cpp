@@ -10,6 +10,38 @@ Rcpp::Rostream<true>&  Rcpp::Rcout = Rcpp::Rcpp_cout_get();
 Rcpp::Rostream<false>& Rcpp::Rcerr = Rcpp::Rcpp_cerr_get();
 #endif
 
+// cpp_time_limit
+SEXP cpp_time_limit(double seconds);
+RcppExport SEXP _avenir_cpp_time_limit(SEXP secondsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< double >::type seconds(secondsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_time_limit(seconds));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_evaluate_within
+SEXP cpp_evaluate_within(SEXP limit, SEXP call, SEXP environment);
+RcppExport SEXP _avenir_cpp_evaluate_within(SEXP limitSEXP, SEXP callSEXP, SEXP environmentSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type limit(limitSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type call(callSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type environment(environmentSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_evaluate_within(limit, call, environment));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_limit_reached
+SEXP cpp_limit_reached(SEXP limit);
+RcppExport SEXP _avenir_cpp_limit_reached(SEXP limitSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type limit(limitSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_limit_reached(limit));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_engine_start
 SEXP cpp_engine_start(Rcpp::List options);
 RcppExport SEXP _avenir_cpp_engine_start(SEXP optionsSEXP) {
@@ -30,13 +62,14 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_engine_submit_task
-SEXP cpp_engine_submit_task(SEXP engine, SEXP task);
-RcppExport SEXP _avenir_cpp_engine_submit_task(SEXP engineSEXP, SEXP taskSEXP) {
+SEXP cpp_engine_submit_task(SEXP engine, SEXP task, SEXP policy);
+RcppExport SEXP _avenir_cpp_engine_submit_task(SEXP engineSEXP, SEXP taskSEXP, SEXP policySEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
     Rcpp::traits::input_parameter< SEXP >::type task(taskSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_engine_submit_task(engine, task));
+    Rcpp::traits::input_parameter< SEXP >::type policy(policySEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_submit_task(engine, task, policy));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -52,12 +85,13 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_engine_new_task
-SEXP cpp_engine_new_task(SEXP engine);
-RcppExport SEXP _avenir_cpp_engine_new_task(SEXP engineSEXP) {
+SEXP cpp_engine_new_task(SEXP engine, SEXP policy);
+RcppExport SEXP _avenir_cpp_engine_new_task(SEXP engineSEXP, SEXP policySEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_engine_new_task(engine));
+    Rcpp::traits::input_parameter< SEXP >::type policy(policySEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_new_task(engine, policy));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -125,17 +159,31 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_engine_collect_map
-SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP from, SEXP order, SEXP relay);
-RcppExport SEXP _avenir_cpp_engine_collect_map(SEXP engineSEXP, SEXP idSEXP, SEXP resultsSEXP, SEXP fromSEXP, SEXP orderSEXP, SEXP relaySEXP) {
+SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP from, SEXP order, SEXP relay);
+RcppExport SEXP _avenir_cpp_engine_collect_map(SEXP engineSEXP, SEXP idSEXP, SEXP resultsSEXP, SEXP doneSEXP, SEXP fromSEXP, SEXP orderSEXP, SEXP relaySEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
     Rcpp::traits::input_parameter< SEXP >::type id(idSEXP);
     Rcpp::traits::input_parameter< SEXP >::type results(resultsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type done(doneSEXP);
     Rcpp::traits::input_parameter< SEXP >::type from(fromSEXP);
     Rcpp::traits::input_parameter< SEXP >::type order(orderSEXP);
     Rcpp::traits::input_parameter< SEXP >::type relay(relaySEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_engine_collect_map(engine, id, results, from, order, relay));
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_collect_map(engine, id, results, done, from, order, relay));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_engine_take_finished
+SEXP cpp_engine_take_finished(SEXP engine, SEXP id, SEXP results, SEXP done);
+RcppExport SEXP _avenir_cpp_engine_take_finished(SEXP engineSEXP, SEXP idSEXP, SEXP resultsSEXP, SEXP doneSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type id(idSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type results(resultsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type done(doneSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_take_finished(engine, id, results, done));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -149,6 +197,18 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type interrupt(interruptSEXP);
     Rcpp::traits::input_parameter< SEXP >::type forget(forgetSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_engine_cancel(engine, id, interrupt, forget));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_engine_resize
+SEXP cpp_engine_resize(SEXP engine, SEXP workers, SEXP threads);
+RcppExport SEXP _avenir_cpp_engine_resize(SEXP engineSEXP, SEXP workersSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type workers(workersSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_resize(engine, workers, threads));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -267,6 +327,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_output_text
+SEXP cpp_output_text(SEXP bytes);
+RcppExport SEXP _avenir_cpp_output_text(SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_output_text(bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_rng_fault
 std::string cpp_rng_fault(SEXP seed);
 RcppExport SEXP _avenir_cpp_rng_fault(SEXP seedSEXP) {
@@ -367,18 +437,23 @@ END_RCPP
 }
 
 static const R_CallMethodDef CallEntries[] = {
+    {"_avenir_cpp_time_limit", (DL_FUNC) &_avenir_cpp_time_limit, 1},
+    {"_avenir_cpp_evaluate_within", (DL_FUNC) &_avenir_cpp_evaluate_within, 3},
+    {"_avenir_cpp_limit_reached", (DL_FUNC) &_avenir_cpp_limit_reached, 1},
     {"_avenir_cpp_engine_start", (DL_FUNC) &_avenir_cpp_engine_start, 1},
     {"_avenir_cpp_engine_stop", (DL_FUNC) &_avenir_cpp_engine_stop, 1},
-    {"_avenir_cpp_engine_submit_task", (DL_FUNC) &_avenir_cpp_engine_submit_task, 2},
+    {"_avenir_cpp_engine_submit_task", (DL_FUNC) &_avenir_cpp_engine_submit_task, 3},
     {"_avenir_cpp_engine_submit_map", (DL_FUNC) &_avenir_cpp_engine_submit_map, 2},
-    {"_avenir_cpp_engine_new_task", (DL_FUNC) &_avenir_cpp_engine_new_task, 1},
+    {"_avenir_cpp_engine_new_task", (DL_FUNC) &_avenir_cpp_engine_new_task, 2},
     {"_avenir_cpp_engine_new_map", (DL_FUNC) &_avenir_cpp_engine_new_map, 2},
     {"_avenir_cpp_engine_await_fewer_forks", (DL_FUNC) &_avenir_cpp_engine_await_fewer_forks, 2},
     {"_avenir_cpp_engine_fork_worker", (DL_FUNC) &_avenir_cpp_engine_fork_worker, 7},
     {"_avenir_cpp_engine_answered", (DL_FUNC) &_avenir_cpp_engine_answered, 4},
     {"_avenir_cpp_engine_collect", (DL_FUNC) &_avenir_cpp_engine_collect, 3},
-    {"_avenir_cpp_engine_collect_map", (DL_FUNC) &_avenir_cpp_engine_collect_map, 6},
+    {"_avenir_cpp_engine_collect_map", (DL_FUNC) &_avenir_cpp_engine_collect_map, 7},
+    {"_avenir_cpp_engine_take_finished", (DL_FUNC) &_avenir_cpp_engine_take_finished, 4},
     {"_avenir_cpp_engine_cancel", (DL_FUNC) &_avenir_cpp_engine_cancel, 4},
+    {"_avenir_cpp_engine_resize", (DL_FUNC) &_avenir_cpp_engine_resize, 3},
     {"_avenir_cpp_engine_free_workers", (DL_FUNC) &_avenir_cpp_engine_free_workers, 1},
     {"_avenir_cpp_engine_workers", (DL_FUNC) &_avenir_cpp_engine_workers, 1},
     {"_avenir_cpp_engine_dead", (DL_FUNC) &_avenir_cpp_engine_dead, 1},
@@ -390,6 +465,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_free_names", (DL_FUNC) &_avenir_cpp_free_names, 2},
     {"_avenir_cpp_serialized_size", (DL_FUNC) &_avenir_cpp_serialized_size, 1},
     {"_avenir_cpp_find_reference", (DL_FUNC) &_avenir_cpp_find_reference, 1},
+    {"_avenir_cpp_output_text", (DL_FUNC) &_avenir_cpp_output_text, 1},
     {"_avenir_cpp_rng_fault", (DL_FUNC) &_avenir_cpp_rng_fault, 1},
     {"_avenir_cpp_rng_first_fault", (DL_FUNC) &_avenir_cpp_rng_first_fault, 1},
     {"_avenir_cpp_rng_streams", (DL_FUNC) &_avenir_cpp_rng_streams, 3},

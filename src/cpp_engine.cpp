@@ -48,12 +48,27 @@ SEXP unserialize_guarded(const base::SharedBytes& bytes) {
   return value;
 }
 
-SEXP lost_fields(const base::SharedBytes& bytes) {
-  const auto lost = wire::LostMessage::decode(bytes);
-  return Rcpp::List::create(
-      Rcpp::Named("worker") = lost.worker, Rcpp::Named("pid") = lost.pid, Rcpp::Named("signal") = lost.signal,
-      Rcpp::Named("exit_code") = lost.exit_code, Rcpp::Named("known") = lost.status_known != 0,
-      Rcpp::Named("element") = static_cast<double>(lost.element) + 1, Rcpp::Named("log") = lost.log);
+// NA: the system does not tell.
+int out_of_memory(const wire::LostMessage& lost) {
+  if (lost.cause == wire::LossCause::kOutOfMemory) return 1;
+  return lost.memory_watched != 0 ? 0 : NA_LOGICAL;
+}
+
+SEXP lost_fields(const wire::LostMessage& lost) {
+  Rcpp::LogicalVector memory(1, out_of_memory(lost));
+  return Rcpp::List::create(Rcpp::Named("worker") = lost.worker, Rcpp::Named("pid") = lost.pid,
+                            Rcpp::Named("signal") = lost.signal, Rcpp::Named("exit_code") = lost.exit_code,
+                            Rcpp::Named("known") = lost.status_known != 0,
+                            Rcpp::Named("cause") = static_cast<int>(lost.cause), Rcpp::Named("out_of_memory") = memory,
+                            Rcpp::Named("element") = static_cast<double>(lost.element) + 1,
+                            Rcpp::Named("log") = lost.log, Rcpp::Named("note") = lost.note);
+}
+
+// One list an attempt; the last is the one that counts.
+SEXP attempts_fields(const base::SharedBytes& bytes) {
+  Rcpp::List attempts;
+  for (const auto& lost : wire::decode_losses(bytes)) attempts.push_back(lost_fields(lost));
+  return attempts;
 }
 
 SEXP content_of(const wire::Answer& answer) {
@@ -62,7 +77,7 @@ SEXP content_of(const wire::Answer& answer) {
     case wire::AnswerKind::kRecord:
       return unserialize_guarded(answer.bytes);
     case wire::AnswerKind::kLost:
-      return lost_fields(answer.bytes);
+      return attempts_fields(answer.bytes);
     case wire::AnswerKind::kNotStarted:
       return Rcpp::wrap(std::string(reinterpret_cast<const char*>(answer.bytes.data()), answer.bytes.size()));
     default:
@@ -70,28 +85,31 @@ SEXP content_of(const wire::Answer& answer) {
   }
 }
 
+void call_guarded(SEXP function, SEXP argument) {
+  const Rcpp::Shield<SEXP> call(Rf_lang2(function, argument));
+  const SEXP code = call;
+  rbridge::guarded([code] { Rf_eval(code, R_GlobalEnv); });
+}
+
+// Conditions that are not to wait, and that there are fewer workers than wanted (a string).
 void relay_immediates(engine::Engine& engine, uint64_t id, SEXP relay) {
   while (const auto bytes = engine.take_immediate(id)) {
     const Rcpp::Shield<SEXP> condition(unserialize_guarded(*bytes));
-    const Rcpp::Shield<SEXP> call(Rf_lang2(relay, condition));
-    const SEXP code = call;
-    rbridge::guarded([code] { Rf_eval(code, R_GlobalEnv); });
+    call_guarded(relay, condition);
   }
+  const std::string shortage = engine.take_shortage();
+  if (!shortage.empty()) call_guarded(relay, Rcpp::Shield<SEXP>(Rcpp::wrap(shortage)));
 }
 
 // Waits for the answer; interruptible. What is to be relayed at once goes to the R function `relay`. Nothing:
-// the map wants another fork first.
-std::optional<wire::Answer> await_map(engine::Engine& engine, uint64_t id, uint64_t element, SEXP relay) {
+// the job wants another fork first.
+std::optional<wire::Answer> await(engine::Engine& engine, uint64_t id, uint64_t element, SEXP relay) {
   for (;;) {
     relay_immediates(engine, id, relay);
     if (auto answer = engine.take(id, element)) return answer;
     if (engine.wants_fork(id)) return std::nullopt;
     if (rbridge::wait_a_step(engine.ready_fd(), base::Deadline::never())) engine.drain_ready();
   }
-}
-
-wire::Answer await(engine::Engine& engine, uint64_t id, SEXP relay) {
-  return std::move(*await_map(engine, id, 0, relay));  // a future never wants one
 }
 
 // Returns when something has happened to a fork, or after a step; interruptible.
@@ -105,13 +123,34 @@ void await_room(engine::Engine& engine, unsigned limit) {
   while (engine.unfinished_forks() >= limit) await_change(engine);
 }
 
-constexpr int kWantsFork = 5;  // beside the kinds of answers; see R/engine.R
+// Beside the kinds of answers; see R/engine.R.
+constexpr int kWantsFork = 5;
+
+SEXP wants_fork(R_xlen_t position) {
+  return Rcpp::List::create(Rcpp::Named("kind") = kWantsFork,
+                            Rcpp::Named("position") = static_cast<double>(position) + 1);
+}
+
+// A value that only the process in which it was made can use.
+bool is_reference(SEXP value) {
+  return TYPEOF(value) == EXTPTRSXP || TYPEOF(value) == WEAKREFSXP ||
+         (Rf_inherits(value, "connection") && !Rf_inherits(value, "terminal"));
+}
 
 // list(kind = , content = , element = , position = ): see R/engine.R.
 SEXP describe_answer(const wire::Answer& answer, R_xlen_t position, SEXP content) {
   return Rcpp::List::create(Rcpp::Named("kind") = static_cast<int>(answer.kind), Rcpp::Named("content") = content,
                             Rcpp::Named("element") = static_cast<double>(answer.element) + 1,
                             Rcpp::Named("position") = static_cast<double>(position) + 1);
+}
+
+// list(retries, timeout)
+engine::JobPolicy policy_of(SEXP list) {
+  engine::JobPolicy policy;
+  if (Rf_xlength(list) < 2) return policy;
+  policy.retries = static_cast<unsigned>(std::min(Rf_asReal(VECTOR_ELT(list, 0)), 1e9));
+  policy.time_limit = Rf_asReal(VECTOR_ELT(list, 1));
+  return policy;
 }
 
 std::vector<uint64_t> counted_from_zero(SEXP numbers) {
@@ -159,7 +198,8 @@ shm::JobDataParts parts_of(const Rcpp::List& job, const base::Bytes& context, co
 
 shm::TaskTable make_table(engine::Engine& engine, const shm::JobDataParts& parts, const Rcpp::List& job) {
   const uint64_t units = parts.bounds.empty() ? parts.count : parts.bounds.size() - 1;
-  return shm::TaskTable::create(parts.count, units, engine.workers(), Rcpp::as<bool>(job["keep_going"]));
+  return shm::TaskTable::create(parts.count, units, engine.workers(), Rcpp::as<bool>(job["keep_going"]),
+                                policy_of(job["policy"]).timed());
 }
 
 }  // namespace
@@ -169,7 +209,9 @@ SEXP cpp_engine_start(Rcpp::List options) {
   return rbridge::door([&]() -> SEXP {
     engine::EngineOptions parsed;
     parsed.workers = Rcpp::as<unsigned>(options["workers"]);
+    parsed.threads = Rcpp::as<unsigned>(options["threads"]);
     parsed.interrupt_grace = Rcpp::as<double>(options["interrupt_grace"]);
+    parsed.memory_limit = static_cast<uint64_t>(Rcpp::as<double>(options["memory_limit"]));
     parsed.forks = options.containsElementNamed("forks");
     if (parsed.forks) return EnginePointer(new engine::Engine(std::move(parsed)));
     parsed.r.path = Rcpp::as<std::string>(options["path"]);
@@ -189,15 +231,16 @@ void cpp_engine_stop(SEXP pointer) {
 }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_engine_submit_task(SEXP engine, SEXP task) {
+SEXP cpp_engine_submit_task(SEXP engine, SEXP task, SEXP policy) {
   return rbridge::door([&]() -> SEXP {
     base::Bytes bytes;
     serialize_guarded(task, bytes);
-    return Rf_ScalarReal(static_cast<double>(get_engine(engine).submit_task(wire::to_shared(bytes))));
+    const uint64_t id = get_engine(engine).submit_task(wire::to_shared(bytes), policy_of(policy));
+    return Rf_ScalarReal(static_cast<double>(id));
   });
 }
 
-// `job`: list(context, x, order, bounds, stream, keep_going)
+// `job`: list(context, x, order, bounds, stream, keep_going, policy)
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_submit_map(SEXP engine, Rcpp::List job) {
   return rbridge::door([&]() -> SEXP {
@@ -210,14 +253,16 @@ SEXP cpp_engine_submit_map(SEXP engine, Rcpp::List job) {
     else
       serialize_guarded(x, elements);
     const shm::JobDataParts parts = parts_of(job, context, elements);
-    const uint64_t id = target.submit_map(make_table(target, parts, job), shm::write_job_data(parts), parts.order);
+    const uint64_t id = target.submit_map(make_table(target, parts, job), shm::write_job_data(parts), parts.order,
+                                          policy_of(job["policy"]));
     return Rf_ScalarReal(static_cast<double>(id));
   });
 }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_engine_new_task(SEXP engine) {
-  return rbridge::door([&]() -> SEXP { return Rf_ScalarReal(static_cast<double>(get_engine(engine).new_task())); });
+SEXP cpp_engine_new_task(SEXP engine, SEXP policy) {
+  return rbridge::door(
+      [&]() -> SEXP { return Rf_ScalarReal(static_cast<double>(get_engine(engine).new_task(policy_of(policy)))); });
 }
 
 // A map for forks: list(id, data). `job` as for cpp_engine_submit_map(); its elements and context stay where
@@ -230,7 +275,7 @@ SEXP cpp_engine_new_map(SEXP engine, Rcpp::List job) {
     shm::JobDataParts parts = parts_of(job, none, none);
     parts.mode = shm::ElementMode::kWhole;
     const JobDataPointer data(new shm::JobData(shm::JobData::attach(shm::write_job_data(parts))));
-    const uint64_t id = target.new_map(make_table(target, parts, job), parts.order);
+    const uint64_t id = target.new_map(make_table(target, parts, job), parts.order, policy_of(job["policy"]));
     return Rcpp::List::create(Rcpp::Named("id") = static_cast<double>(id), Rcpp::Named("data") = data);
   });
 }
@@ -263,6 +308,7 @@ SEXP cpp_engine_fork_worker(SEXP engine, SEXP id, SEXP limit, SEXP functions, SE
   });
 }
 
+// NA: the job wants another fork first.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay) {
   return rbridge::door([&]() -> SEXP {
@@ -271,6 +317,7 @@ SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay) {
     for (;;) {
       relay_immediates(target, job_id(id), relay);
       if (target.answered(job_id(id), 0)) return Rf_ScalarLogical(1);
+      if (target.wants_fork(job_id(id))) return Rf_ScalarLogical(NA_LOGICAL);
       if (deadline.passed()) return Rf_ScalarLogical(0);
       if (rbridge::wait_a_step(target.ready_fd(), deadline)) target.drain_ready();
     }
@@ -281,31 +328,55 @@ SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay) {
 SEXP cpp_engine_collect(SEXP engine, SEXP id, SEXP relay) {
   return rbridge::door([&]() -> SEXP {
     engine::Engine& target = get_engine(engine);
-    const wire::Answer answer = await(target, job_id(id), relay);
+    const auto answer = await(target, job_id(id), 0, relay);
+    if (!answer) return wants_fork(0);
     target.forget(job_id(id));
-    const Rcpp::Shield<SEXP> content(content_of(answer));
-    return describe_answer(answer, 0, content);
+    const Rcpp::Shield<SEXP> content(content_of(*answer));
+    return describe_answer(*answer, 0, content);
   });
 }
 
 // Puts values into `results` from position `from` (counted from 1) of `order` (NULL: element order) on, until
-// one that R must look at; that one is returned (its value is in `results` too), or NULL at the end.
+// one that R must look at; that one is returned (its value is in `results` too), or NULL at the end. `done` gets TRUE
+// for each that was put there and passed: R does not learn how far this came when it is interrupted.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP from, SEXP order, SEXP relay) {
+SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP from, SEXP order, SEXP relay) {
   return rbridge::door([&]() -> SEXP {
     engine::Engine& target = get_engine(engine);
     for (auto position = static_cast<R_xlen_t>(Rf_asReal(from)) - 1; position < Rf_xlength(results); ++position) {
       const R_xlen_t i = order == R_NilValue ? position : INTEGER_ELT(order, position) - 1;
-      const auto taken = await_map(target, job_id(id), static_cast<uint64_t>(i), relay);
-      if (!taken) return Rcpp::List::create(Rcpp::Named("kind") = kWantsFork);
+      const auto taken = await(target, job_id(id), static_cast<uint64_t>(i), relay);
+      if (!taken) return wants_fork(position);
       const wire::Answer& answer = *taken;
       const Rcpp::Shield<SEXP> content(content_of(answer));
       if (answer.kind == wire::AnswerKind::kValue) {
         SET_VECTOR_ELT(results, i, content);
-        continue;
+        if (!is_reference(content)) {
+          LOGICAL(done)[i] = 1;
+          continue;
+        }
       }
       if (answer.kind == wire::AnswerKind::kRecord) SET_VECTOR_ELT(results, i, VECTOR_ELT(content, 0));
       return describe_answer(answer, position, content);
+    }
+    return R_NilValue;
+  });
+}
+
+// What is there of a map that is given up: puts values that have not been collected into `results`, and TRUE into
+// `done`.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_take_finished(SEXP engine, SEXP id, SEXP results, SEXP done) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    for (R_xlen_t i = 0; i < Rf_xlength(results); ++i) {
+      const auto answer = target.take_finished(job_id(id), static_cast<uint64_t>(i));
+      if (!answer || answer->kind > wire::AnswerKind::kRecord) continue;
+      const Rcpp::Shield<SEXP> content(content_of(*answer));
+      const bool record = answer->kind == wire::AnswerKind::kRecord;
+      if (record && VECTOR_ELT(content, 4) != R_NilValue) continue;  // its error
+      SET_VECTOR_ELT(results, i, record ? VECTOR_ELT(content, 0) : static_cast<SEXP>(content));
+      LOGICAL(done)[i] = 1;
     }
     return R_NilValue;
   });
@@ -317,6 +388,15 @@ SEXP cpp_engine_cancel(SEXP engine, SEXP id, SEXP interrupt, SEXP forget) {
     engine::Engine& target = get_engine(engine);
     target.cancel(job_id(id), 0, Rf_asLogical(interrupt) == 1);
     if (Rf_asLogical(forget) == 1) target.forget(job_id(id));
+    return R_NilValue;
+  });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_engine_resize(SEXP engine, SEXP workers, SEXP threads) {
+  return rbridge::door([&]() -> SEXP {
+    get_engine(engine).resize(static_cast<unsigned>(Rf_asInteger(workers)),
+                              static_cast<unsigned>(Rf_asInteger(threads)));
     return R_NilValue;
   });
 }

@@ -14,6 +14,8 @@ gates() {
 asan       tests/cpp under the address and undefined-behaviour sanitizers (clang)
 tsan       tests/cpp under the thread sanitizer (clang)
 scenarios  every scenario at its real size, checked against serial R: one table
+faults     the fault table: avenir's plans and their peers, each fault in a session of its own
+chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
 END
 }
 
@@ -34,14 +36,20 @@ soak_asan() {
 
 soak_tsan() { TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66 sanitized thread; }
 
-# On the package as it is in this tree, in a library of its own.
-soak_scenarios() {
+# installed COMMAND...: with the package as it is in this tree, in a library of its own.
+installed() {
   library=$(mktemp -d "${TMPDIR:-/tmp}/avenir-soak.XXXXXX") || return 1
-  sh tools/install-package.sh "$library" && R_LIBS="$library${R_LIBS:+:$R_LIBS}" sh tools/scenarios.sh
+  sh tools/install-package.sh "$library" && R_LIBS="$library${R_LIBS:+:$R_LIBS}" "$@"
   status=$?
   rm -rf "$library"
   return $status
 }
+
+soak_scenarios() { installed sh tools/scenarios.sh; }
+
+soak_faults() { installed Rscript --vanilla inst/bench/faults.R; }
+
+soak_chaos() { installed Rscript --vanilla inst/bench/chaos.R; }
 
 case "$*" in
   "") gates; exit 0 ;;

@@ -71,6 +71,12 @@ own_threads <- function(threads) {
   Sys.setenv(OMP_NUM_THREADS = threads, OPENBLAS_NUM_THREADS = threads, MKL_NUM_THREADS = threads)
 }
 
+# Between two jobs.
+change_threads <- function(threads) {
+  own_threads(threads)
+  state$environment <- Sys.getenv()
+}
+
 # The locale that the session had at plan(), which may not be the one its environment variables name: strings must sort
 # alike everywhere.
 own_locale <- function() {
@@ -135,6 +141,8 @@ seeded_element_call <- function(one) {
   }
 }
 
+is_timed <- function(context) length(context$timeout) > 0L && is.finite(context$timeout)
+
 open_future <- function(context) {
   state$seeded <- is.integer(context$seed)
   if (state$seeded) assign(".Random.seed", context$seed, globalenv())
@@ -192,11 +200,27 @@ new_error <- function(message, class) {
   structure(class = class, list(message = message, call = NULL))
 }
 
+# `interrupted`: 0 no, 1 by an interrupt, 2 at the job's time limit. The session says what of.
 unhandled_jump <- function(interrupted) {
-  if (interrupted) return(new_error("the evaluation was interrupted", "FutureInterruptError"))
+  if (interrupted == 2L) return(new_error("time limit", "avenir_time_limit"))
+  if (interrupted == 1L) return(new_error("interrupted", "avenir_interrupted"))
   text <- sub("\n$", "", sub("^Error(:| in [^:]*:)? *", "", geterrmessage()))
-  class <- if (grepl("stack|nested too deeply", text)) "stackOverflowError" else "simpleError"
+  class <- jump_class(text)
+  if (identical(class, "simpleError")) text <- jump_text(text)
   structure(class = c(class, "error", "condition"), list(message = text, call = NULL))
+}
+
+# As R's own condition would have it.
+jump_class <- function(text) {
+  if (grepl("C stack usage", text, fixed = TRUE)) return(c("CStackOverflowError", "stackOverflowError"))
+  if (grepl("nested too deeply", text, fixed = TRUE)) return(c("expressionStackOverflowError", "stackOverflowError"))
+  if (grepl("stack", text, fixed = TRUE)) "stackOverflowError" else "simpleError"
+}
+
+# R's last message may be an older one.
+jump_text <- function(last) {
+  text <- "R has left the evaluation without an error condition, as it does when C code runs out of stack"
+  if (nzchar(last)) sprintf("%s\ni R's last error message: %s", text, last) else text
 }
 
 not_serializable <- function() {
@@ -207,4 +231,4 @@ unreadable_job <- function() {
   stop(new_error(paste("the worker cannot read what it was sent:", sub("\n$", "", geterrmessage())), "FutureError"))
 }
 
-interrupted_job <- function() stop(unhandled_jump(TRUE))
+interrupted_job <- function() stop(unhandled_jump(1L))

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "shm/region.h"
 #include "sys/memory_file.h"
+#include "sys/memory_use.h"
 #include "sys/signals.h"
 #include "sys/socket_pair.h"
 
@@ -26,9 +27,6 @@ enum Token : uint64_t { kWake = 1, kTemplate = 2, kData = 3, kProcess = 4 };
 uint64_t token(Token kind, uint32_t worker = 0) { return (static_cast<uint64_t>(kind) << 32) | worker; }
 
 constexpr unsigned kMostStartFailures = 3;
-constexpr unsigned kMostUnstartedLosses = 3;
-constexpr double kExitNewsSeconds = 0.25;  // how long the template may take to say how a worker ended
-constexpr size_t kLogTail = 2000;
 
 wire::SharedFd share(sys::OwnFd fd) { return std::make_shared<sys::OwnFd>(std::move(fd)); }
 
@@ -79,7 +77,11 @@ struct Engine::Template {
   Deadline hello_by = Deadline::never();
 };
 
-Engine::Engine(EngineOptions options) : options_(std::move(options)) {
+Engine::Engine(EngineOptions options)
+    : options_(std::move(options)),
+      wanted_(options_.workers),
+      threads_(options_.threads),
+      memory_kills_(sys::out_of_memory_kills()) {
   poller_.add(wake_.fd(), token(kWake));
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -101,10 +103,7 @@ Engine::~Engine() {
   }
   wake_.wake();
   thread_->join();
-  for (auto& [id, worker] : workers_) {
-    worker->data.reset();
-    worker->control.reset();
-  }
+  for (auto& [id, worker] : workers_) worker->dismiss();
   if (template_) template_->socket.reset();
   const Deadline deadline = Deadline::in_seconds(0.5);
   for (auto& [id, worker] : workers_) {
@@ -174,9 +173,10 @@ Job& Engine::checked(uint64_t id) {
   return *job;
 }
 
-uint64_t Engine::submit_task(SharedBytes payload) {
+uint64_t Engine::submit_task(SharedBytes payload, JobPolicy policy) {
   check_alive();
   Job job;
+  job.policy = policy;
   job.answers.resize(1);
   if (payload.size() >= shm::kLargePayload) {
     job.payload_file = share(shm::publish(payload.data(), payload.size(), "avenir-task"));
@@ -192,9 +192,10 @@ uint64_t Engine::submit_task(SharedBytes payload) {
   return id;
 }
 
-uint64_t Engine::submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of) {
+uint64_t Engine::submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of, JobPolicy policy) {
   check_alive();
   Job job;
+  job.policy = policy;
   job.answers.resize(table.positions());
   job.table_file = share(table.take_fd());
   job.data_file = share(std::move(data));
@@ -219,8 +220,15 @@ std::optional<wire::Answer> Engine::take(uint64_t id, uint64_t element) {
   }
   if (place.state == AnswerPlace::State::kTaken)
     throw base::Error(base::ErrorKind::kInternal, "an answer was asked for twice");
-  place.state = AnswerPlace::State::kTaken;
-  return wire::Answer{element, place.kind, std::exchange(place.bytes, SharedBytes())};
+  return place.take(element);
+}
+
+std::optional<wire::Answer> Engine::take_finished(uint64_t id, uint64_t element) {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  AnswerPlace& place = checked(id).place(element);
+  if (place.state != AnswerPlace::State::kFilled) return std::nullopt;
+  return place.take(element);
 }
 
 std::optional<SharedBytes> Engine::take_immediate(uint64_t id) {
@@ -246,23 +254,25 @@ void Engine::cancel(uint64_t id, uint64_t from, bool interrupt) {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
   Job* const job = find(id);
-  if (job == nullptr) return;
-  if (job->is_map()) job->table->stop_from(from);
+  if (job == nullptr || job->answered == job->answers.size()) return;
   if (job->is_map()) {
+    job->table->stop_from(from);
     auto& leftover = job->leftover;
     leftover.erase(
         std::remove_if(leftover.begin(), leftover.end(), [&](uint64_t position) { return position >= from; }),
         leftover.end());
-  } else if (job->queued) {
-    queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
-    job->queued = false;
-    job->fill(0, wire::AnswerKind::kCancelled, {});
+  } else {
+    job->cancelled = true;
+    if (std::exchange(job->queued, false)) queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
+    if (options_.forks) cancel_parked(*job);
   }
-  if (options_.forks && !job->is_map()) cancel_parked(*job);
+  bool runs = false;
   for (auto& [number, worker] : workers_) {
-    if (worker->state != State::kBusy || worker->job != id || !interrupt) continue;
-    interrupt_worker(*worker, job->is_map() ? from : 0);
+    if (worker->state != State::kBusy || worker->job != id) continue;
+    runs = true;
+    if (interrupt) interrupt_worker(*worker, job->is_map() ? from : 0);
   }
+  if (!runs && !job->is_map()) job->fill(0, wire::AnswerKind::kCancelled, {});
   wake_.wake();  // the kill after the grace is the I/O thread's
 }
 
@@ -272,13 +282,33 @@ void Engine::forget(uint64_t id) {
   if (jobs_.erase(id) > 0) queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
 }
 
+void Engine::resize(unsigned workers, unsigned threads) {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  wanted_ = workers;
+  threads_ = threads;
+  for (auto& [id, worker] : workers_) worker->slot->threads = threads;
+  start_failures_ = 0;
+  add_missing_workers();
+  for (auto& [id, worker] : workers_)
+    if (worker->state == State::kIdle) give_up_place(*worker);
+  dispatch();
+  wake_.wake();  // there are other deadlines
+}
+
+std::string Engine::take_shortage() {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  return std::exchange(shortage_, std::string());
+}
+
 unsigned Engine::free_workers() {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto busy =
-      std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second->has_job(); });
+  const auto busy = std::count_if(workers_.begin(), workers_.end(),
+                                  [](const auto& entry) { return entry.second->has_job() && entry.second->counts(); });
   const auto waiting = static_cast<unsigned>(busy) + static_cast<unsigned>(queue_.size());
-  return waiting < options_.workers ? options_.workers - waiting : 0;
+  return waiting < wanted_ ? wanted_ - waiting : 0;
 }
 
 std::vector<WorkerInfo> Engine::worker_infos() {
@@ -336,6 +366,7 @@ bool Engine::feed(WorkerLink& worker) {
 void Engine::give_task(WorkerLink& worker, Job& job) {
   worker.state = State::kBusy;
   worker.job = job.id;
+  watch_time(worker, job);
   std::vector<wire::SharedFd> fds;
   if (job.payload_file) fds.push_back(job.payload_file);
   worker.writer.push(wire::FrameType::kTask, job.id, job.payload, std::move(fds));
@@ -346,9 +377,10 @@ void Engine::give_map(WorkerLink& worker, Job& job) {
   worker.state = State::kBusy;
   worker.job = job.id;
   worker.in_map = true;
+  watch_time(worker, job);
   ++job.joined;
   // An equal share of what dead workers left behind.
-  const size_t share_size = (job.leftover.size() + options_.workers - 1) / options_.workers;
+  const size_t share_size = (job.leftover.size() + wanted_ - 1) / wanted_;
   base::ByteWriter body;
   body.put<uint64_t>(share_size);
   for (size_t i = 0; i < share_size; ++i) {
@@ -372,46 +404,6 @@ void Engine::leave_map(Job& job) {
     if ((job.table->state(position) & shm::kStateKind) != shm::kStateStarted) job.leftover.push_back(position);
   }
   if (!job.leftover.empty()) enqueue(job, true);
-}
-
-SharedBytes Engine::lost_message(const WorkerLink& worker, uint64_t element) const {
-  wire::LostMessage lost;
-  lost.worker = worker.id;
-  lost.pid = worker.pid;
-  lost.signal = worker.exit.signal;
-  lost.exit_code = worker.exit.code;
-  lost.status_known = worker.exit.known ? 1 : 0;
-  lost.element = element;
-  lost.log = sys::read_tail(worker.log.get(), kLogTail);
-  return wire::to_shared(lost.encode());
-}
-
-void Engine::lose_task(const WorkerLink& worker, Job& job) {
-  const bool started = worker.slot->job.load() == job.id;
-  if (!started && !options_.forks && ++job.unstarted_losses < kMostUnstartedLosses)
-    enqueue(job, true);
-  else
-    job.fill(0, wire::AnswerKind::kLost, lost_message(worker, 0));
-}
-
-void Engine::lose_elements(const WorkerLink& worker, Job& job) {
-  // A map that kills worker after worker before any element begins would do so for ever: it gets their end as
-  // its answer.
-  const bool hopeless = ++job.unstarted_losses >= kMostUnstartedLosses;
-  for (uint64_t position = 0; position < job.answers.size(); ++position) {
-    const uint32_t state = job.table->state(position);
-    const uint64_t element = job.element_at(position);
-    const bool mine = (state & ~shm::kStateKind) == worker.id;
-    if (!job.open(element) || job.table->stopped(position)) continue;
-    if (hopeless || (mine && (state & shm::kStateKind) == shm::kStateStarted)) {
-      if (!job.table->keep_going()) job.table->stop_from(position);
-      job.fill(element, wire::AnswerKind::kLost, lost_message(worker, element));
-    } else if (mine) {
-      job.leftover.push_back(position);
-    }
-  }
-  if (worker.in_map) leave_map(job);
-  if (job.has_work()) enqueue(job, true);
 }
 
 // Every job that waits, and every map that nobody works on, gets the reason as its answer.
@@ -483,25 +475,18 @@ void Engine::handle_event(const sys::Poller::Event& event) {
 Deadline Engine::next_deadline() {
   Deadline next = Deadline::never();
   if (template_) next = std::min(next, template_->hello_by);
-  for (const auto& [id, worker] : workers_) next = std::min(next, worker->deadline);
+  for (const auto& [id, worker] : workers_)
+    next = std::min(next, std::min(worker->deadline, std::min(worker->look_at, worker->replace_at)));
   return next;
 }
 
 void Engine::handle_deadlines() {
   if (template_ && template_->hello_by.passed()) template_failed("it did not answer in time");
-  std::vector<WorkerLink*> late;
-  for (auto& [id, worker] : workers_)
-    if (worker->deadline.passed()) late.push_back(worker.get());
-  for (WorkerLink* worker : late) {
-    if (runs_uncancelled(*worker)) {
-      worker->deadline = Deadline::never();
-    } else if (worker->state == State::kDying) {
-      reap_own_child(*worker);
-      bury_worker(*worker);
-    } else {
-      sys::send_signal(worker->pidfd, worker->pid, SIGKILL);
-      worker_died(*worker, "did not answer within " + std::to_string(std::lround(options_.start_timeout)) + " s");
-    }
+  std::vector<uint32_t> ids;  // some are buried on the way, and others come
+  for (const auto& [id, worker] : workers_) ids.push_back(id);
+  for (const uint32_t id : ids) {
+    const auto found = workers_.find(id);
+    if (found != workers_.end()) handle_worker_deadlines(*found->second);
   }
 }
 
@@ -540,7 +525,8 @@ void Engine::template_failed(const std::string& reason) {
   for (auto& [id, worker] : workers_)
     if (worker->state == State::kStarting && !worker->own_child && worker->pid < 0) orphaned.push_back(id);
   if (!served) start_directly_ = true;
-  if (!served) worker_start_failed("the template process failed: " + reason + (log.empty() ? "" : "\n" + log));
+  if (!served)
+    worker_start_failed("the template process failed: " + reason + (log.empty() ? "" : "\n" + log), start_round_);
   for (const uint32_t id : orphaned) drop_worker(id);
   add_missing_workers();
 }
@@ -589,9 +575,10 @@ void Engine::handle_template_frame(wire::Frame& frame) {
   } else if (frame.header.type == wire::FrameType::kForkFailed) {
     const auto error_number = body.get<int32_t>();
     const std::string reason = body.get_string();
+    const unsigned round = worker.start_round;
     drop_worker(worker.id);
     if (error_number == 0) start_directly_ = true;  // it has threads: forking it is not safe
-    if (error_number != 0) worker_start_failed(reason);
+    if (error_number != 0) worker_start_failed(reason, round);
     if (error_number == 0 || workers_.empty()) add_missing_workers();
   }
 }
@@ -600,22 +587,31 @@ void Engine::handle_template_frame(wire::Frame& frame) {
 
 void Engine::add_missing_workers() {
   if (options_.forks) return;
-  while (!stopping_ && workers_.size() < options_.workers && start_failures_ < kMostStartFailures) {
+  while (!stopping_ && places_taken() < wanted_ && start_failures_ < kMostStartFailures) {
+    if (start_failures_ > 0 && one_is_starting()) return;  // the system may be short of something: one by one
     try {
       add_worker();
     } catch (const base::Error& error) {  // out of descriptors, of processes, of memory
       drop_worker(next_worker_ - 1);
-      worker_start_failed(error.what());
+      worker_start_failed(error.what(), start_round_);
     }
   }
   if (workers_.empty() && start_failures_ >= kMostStartFailures && !stopping_) fail_queue("no worker could be started");
+}
+
+bool Engine::one_is_starting() const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& entry) { return entry.second->state == State::kStarting; });
 }
 
 void Engine::add_worker() {
   const uint32_t id = next_worker_++;  // first of all: whoever catches an error drops this one, and no other
   auto worker = std::make_unique<WorkerLink>();
   worker->id = id;
+  worker->start_round = start_round_;
   worker->slot->worker = worker->id;
+  worker->slot->memory_limit = options_.memory_limit;
+  worker->slot->threads = threads_;
   sys::FdPair data = sys::make_socket_pair(), control = sys::make_socket_pair();
   worker->data = std::move(data.first);
   worker->control = std::move(control.first);
@@ -642,7 +638,7 @@ void Engine::start_worker_directly(WorkerLink& worker, std::vector<wire::SharedF
     adopt_process(worker, pid, sys::open_pidfd(pid));
   } catch (const base::Error& error) {
     drop_worker(worker.id);
-    worker_start_failed(error.what());
+    worker_start_failed(error.what(), start_round_);
   }
 }
 
@@ -657,13 +653,18 @@ void Engine::drop_worker(uint32_t id) {
   workers_.erase(found);
 }
 
-void Engine::worker_start_failed(const std::string& reason) {
-  ++start_failures_;
+// `round`: the worker's, or the present one.
+void Engine::worker_start_failed(const std::string& reason, unsigned round) {
+  if (round == start_round_) {
+    ++start_failures_;
+    ++start_round_;
+  }
   const bool hopeless = start_failures_ >= kMostStartFailures;
   const bool any = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
     return entry.second->state == State::kIdle || entry.second->state == State::kBusy;
   });
   if (hopeless && !any) fail_queue(reason);
+  if (hopeless && any && shortage_.empty()) shortage_ = reason;
 }
 
 void Engine::adopt_process(WorkerLink& worker, pid_t pid, sys::OwnFd pidfd) {
@@ -682,10 +683,12 @@ sys::IoStatus Engine::drain_worker(WorkerLink& worker) {
   try {
     status = worker.reader.receive(worker.data.get(), false, frames);
     for (wire::Frame& frame : frames) handle_worker_frame(worker, frame);
-  } catch (const base::Error&) {
+  } catch (const base::Error& error) {
     status = sys::IoStatus::kClosed;
+    worker.cause = wire::LossCause::kProtocol;
+    worker.note = error.what();
   }
-  if (status == sys::IoStatus::kClosed) {
+  if (status == sys::IoStatus::kClosed && worker.data.valid()) {
     poller_.remove(worker.data.get());
     worker.data.reset();
   }
@@ -715,7 +718,8 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
       if (worker.pid < 0) worker.pid = hello.pid;  // the template's news comes by another socket
       worker.state = State::kIdle;
       worker.deadline = Deadline::never();
-      return;
+      if (start_failures_ > 0) add_missing_workers();
+      return give_up_place(worker);
     }
     case wire::FrameType::kAnswer:
       for (wire::Answer& answer : wire::decode_answers(frame.body)) {
@@ -735,17 +739,25 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
       return;
     case wire::FrameType::kIdle:
       if (worker.state != State::kBusy || worker.job != frame.header.id) return;
-      if (job != nullptr && !job->is_map() && job->open(0))
-        throw base::Error(base::ErrorKind::kDisconnected, "a worker that left a task without an answer");
-      worker.state = State::kIdle;
-      worker.job = 0;
-      worker.deadline = Deadline::never();
-      worker.in_map = false;
-      if (job != nullptr && job->is_map()) leave_map(*job);
+      job_done(worker, job);
+      return give_up_place(worker);
+    case wire::FrameType::kLeaving:
+      if (worker.state == State::kBusy && worker.job == frame.header.id) leaves_for_memory(worker, job);
       return;
     default:
       throw base::Error(base::ErrorKind::kDisconnected, "a frame that no worker may send");
   }
+}
+
+// The worker has no job any more.
+void Engine::job_done(WorkerLink& worker, Job* job) {
+  if (job != nullptr && !job->is_map() && job->open(0))
+    throw base::Error(base::ErrorKind::kDisconnected, "it left a task without an answer");
+  const bool left = worker.in_map && job != nullptr;
+  worker.state = State::kIdle;
+  worker.has_no_job();
+  if (!worker.own_child) sys::resize_file(worker.log.get(), 0);  // the next job's last words are its own
+  if (left) leave_map(*job);
 }
 
 void Engine::count_answer(WorkerLink& worker) {
@@ -766,33 +778,16 @@ void Engine::flush_worker(WorkerLink& worker) {
   worker.wants_write = wants;
 }
 
-// Asks the worker's watcher thread; the worker is killed when the grace passes and it is still at the same
-// job, but for a position that was not cancelled.
-void Engine::interrupt_worker(WorkerLink& worker, uint64_t from) {
-  wire::FrameWriter writer;
-  writer.push(wire::FrameType::kInterrupt, worker.job, SharedBytes::copy(&from, sizeof from));
-  writer.flush(worker.control.get(), false);
-  worker.deadline = std::min(worker.deadline, Deadline::in_seconds(options_.interrupt_grace));
-}
-
-bool Engine::runs_uncancelled(const WorkerLink& worker) {
-  if (worker.state != State::kBusy) return false;
-  const Job* const job = find(worker.job);
-  return job != nullptr && job->is_map() && worker.slot->job == job->id && !job->table->stopped(worker.slot->position);
-}
-
 // Its process or its socket ended, or it has just been killed. It is buried (and `worker` gone) at once when
 // it is known how it ended, else when the template says so or has had the time to. May be called again
 // meanwhile.
 void Engine::worker_died(WorkerLink& worker, const std::string& start_failure) {
   if (worker.state != State::kDying) {
     const bool never_started = worker.state == State::kStarting;
-    worker.state = State::kDying;
-    worker.deadline = Deadline::in_seconds(kExitNewsSeconds);
-    if (worker.pidfd.valid() && !worker.own_child) poller_.remove(worker.pidfd.get());
+    begin_dying(worker);
     while (drain_worker(worker) == sys::IoStatus::kDone) {
     }
-    if (never_started) worker_start_failed(describe_start_failure(worker, start_failure));
+    if (never_started) worker_start_failed(describe_start_failure(worker, start_failure), worker.start_round);
   }
   reap_own_child(worker);
   if (worker.exit.known || (!worker.own_child && !template_)) bury_worker(worker);
@@ -823,6 +818,7 @@ void Engine::take_unsent(WorkerLink& worker) {
 
 void Engine::bury_worker(WorkerLink& worker) {
   take_unsent(worker);
+  find_cause(worker);
   if (Job* const job = find(worker.job)) {
     if (job->is_map())
       lose_elements(worker, *job);

@@ -22,12 +22,14 @@ namespace avenir::engine {
 
 struct EngineOptions {
   unsigned workers = 1;
+  unsigned threads = 1;  // of BLAS and OpenMP, in each worker
   // How to start R; the engine adds the descriptors and the mode ("template" or "worker") as the last
   // argument.
   sys::SpawnSpec r;
   std::string temp_folder;     // removed by whoever of us ends last
   double start_timeout = 60;   // seconds until the first word of a template or a worker
   double interrupt_grace = 2;  // seconds from an interrupt to the kill
+  uint64_t memory_limit = 0;   // bytes; a worker that has grown past them is replaced between two evaluations; 0: none
   bool forks = false;          // no template: the R thread forks a worker for each job; `workers` run at a time
 };
 
@@ -57,17 +59,17 @@ class Engine final : private sys::ForkAware {
   // Ends the workers and waits until they are gone (killed after half a second).
   ~Engine();
 
-  uint64_t submit_task(base::SharedBytes payload);
-  uint64_t submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of);
+  uint64_t submit_task(base::SharedBytes payload, JobPolicy policy = {});
+  uint64_t submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of, JobPolicy policy = {});
 
   // With `forks`: a job that waits for the workers forked for it.
-  uint64_t new_task();
-  uint64_t new_map(shm::TaskTable table, std::vector<uint64_t> element_of);
+  uint64_t new_task(JobPolicy policy = {});
+  uint64_t new_map(shm::TaskTable table, std::vector<uint64_t> element_of, JobPolicy policy = {});
   // Forks a worker for the job, on the R thread. In the parent: nothing, the worker begins when there is a
   // free slot. In the child: its descriptors; all that is left to do there is to run it. Throws kOverloaded
   // when the system refuses.
   std::optional<WorkerFds> fork_worker(uint64_t job);
-  // True when a map has work left and none of the workers forked for it lives. take() waits for that too.
+  // True when a worker forked for the job was lost and its work is still to be done. take() waits for that too.
   bool wants_fork(uint64_t job);
   unsigned unfinished_forks();
   // ready_fd() becomes readable when something has happened to a fork.
@@ -79,6 +81,8 @@ class Engine final : private sys::ForkAware {
   // there is something to take, here or among the job's immediate conditions.
   std::optional<wire::Answer> take(uint64_t job, uint64_t element);
   std::optional<base::SharedBytes> take_immediate(uint64_t job);
+  // The answer if it is there and has not been taken.
+  std::optional<wire::Answer> take_finished(uint64_t job, uint64_t element);
   bool answered(uint64_t job, uint64_t element);
   int ready_fd() const { return ready_.fd(); }
   void drain_ready() { ready_.drain(); }
@@ -89,7 +93,13 @@ class Engine final : private sys::ForkAware {
   void cancel(uint64_t job, uint64_t from, bool interrupt);
   void forget(uint64_t job);
 
-  unsigned workers() const { return options_.workers; }
+  // Why there are fewer workers than wanted, once, when that has come about; empty otherwise.
+  std::string take_shortage();
+
+  // How many workers there are to be, from now on. More start at once; of those that are too many the idle ones end,
+  // the others when their job is done.
+  void resize(unsigned workers, unsigned threads);
+  unsigned workers() const { return wanted_; }
   unsigned free_workers();
   std::vector<WorkerInfo> worker_infos();
   bool dead() const { return dead_; }
@@ -115,7 +125,8 @@ class Engine final : private sys::ForkAware {
   void add_missing_workers();
   void drop_worker(uint32_t id);
   void watch_worker(const WorkerLink& worker);
-  void worker_start_failed(const std::string& reason);
+  void worker_start_failed(const std::string& reason, unsigned round);
+  bool one_is_starting() const;
   void adopt_process(WorkerLink& worker, pid_t pid, sys::OwnFd pidfd);
   sys::IoStatus drain_worker(WorkerLink& worker);
   void receive_from_worker(WorkerLink& worker);
@@ -128,10 +139,22 @@ class Engine final : private sys::ForkAware {
   void flush_worker(WorkerLink& worker);
   void interrupt_worker(WorkerLink& worker, uint64_t from);
   bool runs_uncancelled(const WorkerLink& worker);
+  void handle_worker_deadlines(WorkerLink& worker);
+  void grace_is_over(WorkerLink& worker);
+  void replace_late(WorkerLink& worker);
+  void watch_time(WorkerLink& worker, const Job& job);
+  void look_at_time(WorkerLink& worker);
+  void end_at_limit(WorkerLink& worker, const Job& job, uint64_t position);
+  void job_done(WorkerLink& worker, Job* job);
+  void give_up_place(WorkerLink& worker);
+  void begin_dying(WorkerLink& worker);
+  void retire(WorkerLink& worker);
+  void leaves_for_memory(WorkerLink& worker, Job* job);
+  unsigned places_taken() const;
 
   void start_parked();
-  void dismiss(WorkerLink& worker);
   void cancel_parked(Job& job);
+  unsigned forks_of(const Job& job) const;
   bool lacks_workers(const Job& job) const;
 
   void dispatch();
@@ -143,8 +166,14 @@ class Engine final : private sys::ForkAware {
   void take_unsent(WorkerLink& worker);
   void lose_task(const WorkerLink& worker, Job& job);
   void lose_elements(const WorkerLink& worker, Job& job);
+  bool lose_position(const WorkerLink& worker, Job& job, uint64_t position);
+  void lose_all(const WorkerLink& worker, Job& job);
+  void unclaim(const WorkerLink& worker, Job& job);
+  bool gives_up(const WorkerLink& worker, Job& job, uint64_t element);
+  void fill_lost(Job& job, uint64_t element);
   void fail_queue(const std::string& reason);
-  base::SharedBytes lost_message(const WorkerLink& worker, uint64_t element) const;
+  void find_cause(WorkerLink& worker);
+  wire::LostMessage lost_message(const WorkerLink& worker, uint64_t element) const;
 
   uint64_t add_job(Job job);
   Job* find(uint64_t id);
@@ -157,6 +186,7 @@ class Engine final : private sys::ForkAware {
   void after_fork_in_child() override;
 
   const EngineOptions options_;
+  unsigned wanted_, threads_;  // workers, and of each; written by the R thread
   std::mutex mutex_;
   sys::Poller poller_;
   sys::WakeUp wake_, ready_;
@@ -164,14 +194,16 @@ class Engine final : private sys::ForkAware {
   std::deque<uint64_t> queue_;
   std::map<uint32_t, std::unique_ptr<WorkerLink>> workers_;
   std::unique_ptr<Template> template_;
-  bool start_directly_ = false;  // no template: it could not fork, or never said hello
-  unsigned start_failures_ = 0;  // in a row
+  bool start_directly_ = false;           // no template: it could not fork, or never said hello
+  unsigned start_failures_ = 0;           // in a row
+  unsigned start_round_ = 0;              // grows with each failure: those that were started together count as one
+  std::optional<uint64_t> memory_kills_;  // of the system's, when last looked at
   uint64_t next_job_ = 1;
   uint32_t next_worker_ = 1;
   uint64_t awaited_job_ = 0, awaited_element_ = 0;
   bool fork_awaited_ = false;
   bool stopping_ = false;
-  std::string broken_;
+  std::string broken_, shortage_;
   bool dead_ = false;
   std::unique_ptr<std::thread> thread_;
 };

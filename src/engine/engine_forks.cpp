@@ -36,17 +36,19 @@ WorkerFds become_worker(WorkerFds fds) {
 
 }  // namespace
 
-uint64_t Engine::new_task() {
+uint64_t Engine::new_task(JobPolicy policy) {
   check_alive();
   Job job;
+  job.policy = policy;
   job.answers.resize(1);
   std::lock_guard<std::mutex> lock(mutex_);
   return add_job(std::move(job));
 }
 
-uint64_t Engine::new_map(shm::TaskTable table, std::vector<uint64_t> element_of) {
+uint64_t Engine::new_map(shm::TaskTable table, std::vector<uint64_t> element_of, JobPolicy policy) {
   check_alive();
   Job job;
+  job.policy = policy;
   job.answers.resize(table.positions());
   job.element_of = std::move(element_of);
   job.table.emplace(std::move(table));
@@ -71,13 +73,21 @@ std::optional<WorkerFds> Engine::fork_worker(uint64_t id) {
     checked(id);
     link->id = next_worker_++;
     link->slot->worker = link->id;
+    link->slot->memory_limit = options_.memory_limit;
+    link->slot->threads = threads_;
   }
   // The link is nobody else's yet: in the child it goes with this function, and the fork guard closes all others' ends.
   const pid_t pid = ::fork();
   if (pid == 0) return become_worker(std::move(fds));
-  if (pid < 0) base::raise_system_error("forking a worker");
-  ::setpgid(pid, pid);
+  const int error_number = errno;
   std::lock_guard<std::mutex> lock(mutex_);
+  Job& job = checked(id);
+  if (pid < 0) {
+    job.width = forks_of(job);  // those that are there go on without another
+    base::raise_system_error("forking a worker", error_number);
+  }
+  ::setpgid(pid, pid);
+  job.width = std::max(job.width, forks_of(job) + 1);
   WorkerLink& worker = *link;
   workers_[worker.id] = std::move(link);
   watch_worker(worker);
@@ -111,25 +121,37 @@ void Engine::await_end_of_fork() {
   fork_awaited_ = true;
 }
 
-// mutex held. A map with work left and nobody who will do it: those forked for it died.
+// mutex held. Workers forked for this job that do it, wait to, or have just ended: what follows from that is known when
+// they are buried. One that does not heed an interrupt does not count in a map, which others can go on with.
+unsigned Engine::forks_of(const Job& job) const {
+  return static_cast<unsigned>(std::count_if(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    const WorkerLink& worker = *entry.second;
+    return worker.job == job.id && !(worker.replaced && job.is_map());
+  }));
+}
+
+// mutex held. Its work is not done, and workers that were forked for it are gone. A map goes on with fewer where the
+// system has refused to make more, but not without any.
 bool Engine::lacks_workers(const Job& job) const {
-  if (!options_.forks || !job.is_map() || !job.has_work()) return false;
-  return std::none_of(workers_.begin(), workers_.end(),
-                      [&](const auto& entry) { return entry.second->job == job.id && entry.second->has_job(); });
+  if (!options_.forks || job.cancelled) return false;
+  if (!job.is_map()) return job.open(0) && forks_of(job) == 0;
+  if (!job.has_work()) return false;
+  const uint64_t work = job.leftover.size() + job.table->units_left();
+  return forks_of(job) < std::max<uint64_t>(1, std::min<uint64_t>(job.width, work));
 }
 
 // mutex held. Lets forked workers begin, in the order of their submission, as far as there are free slots.
 void Engine::start_parked() {
   unsigned busy = 0;
-  for (const auto& [number, worker] : workers_) busy += worker->state == State::kBusy ? 1 : 0;
+  for (const auto& [number, worker] : workers_) busy += worker->state == State::kBusy && worker->counts() ? 1 : 0;
   for (auto& [number, worker] : workers_) {
     if (worker->state != State::kParked) continue;
     Job* const job = find(worker->job);
     const bool useful = job != nullptr && (job->is_map() ? job->has_work() : job->open(0));
-    if (useful && busy >= options_.workers) continue;
+    if (useful && busy >= wanted_) continue;
     if (useful) ++busy;
     if (!useful)
-      dismiss(*worker);
+      retire(*worker);
     else if (job->is_map())
       give_map(*worker, *job);
     else
@@ -142,17 +164,8 @@ void Engine::cancel_parked(Job& job) {
   for (auto& [number, worker] : workers_) {
     if (worker->state != State::kParked || worker->job != job.id) continue;
     job.fill(0, wire::AnswerKind::kCancelled, {});
-    dismiss(*worker);
+    retire(*worker);
   }
-}
-
-// mutex held. Without its sockets a worker leaves by itself.
-void Engine::dismiss(WorkerLink& worker) {
-  worker.state = State::kIdle;
-  worker.job = 0;
-  poller_.remove(worker.data.get());
-  worker.data.reset();
-  worker.control.reset();
 }
 
 }  // namespace avenir::engine

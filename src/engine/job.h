@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -18,13 +21,27 @@ struct AnswerPlace {
   State state = State::kOpen;
   wire::AnswerKind kind = wire::AnswerKind::kValue;
   base::SharedBytes bytes;
+
+  wire::Answer take(uint64_t element) {
+    state = State::kTaken;
+    return {element, kind, std::exchange(bytes, base::SharedBytes())};
+  }
+};
+
+// What a job grants its evaluations.
+struct JobPolicy {
+  unsigned retries = 0;  // further attempts at what had begun when its worker was lost
+  double time_limit = std::numeric_limits<double>::infinity();  // seconds, of each evaluation
+  bool timed() const { return time_limit < std::numeric_limits<double>::infinity(); }
 };
 
 // A future (one answer) or a map (one answer an element), from submission until the session forgets it.
 struct Job {
   uint64_t id = 0;
+  JobPolicy policy;
 
   // A future:
+  bool cancelled = false;
   base::SharedBytes payload;    // empty when the bytes are in a memory file
   wire::SharedFd payload_file;  // with `payload` holding its length then
 
@@ -35,8 +52,10 @@ struct Job {
   std::deque<uint64_t> leftover;     // positions whose worker died before it began with them
   unsigned joined = 0;               // workers that are in it
   bool queued = false;
+  unsigned width = 0;  // of a map in forks: how many do it
 
   std::vector<AnswerPlace> answers;
+  std::map<uint64_t, std::vector<wire::LostMessage>> losses;  // of elements that were begun and will be again
   unsigned unstarted_losses = 0;  // workers that died before they began with anything of it, in a row
   uint64_t answered = 0;
   std::deque<base::SharedBytes> immediate;  // conditions to be relayed at once

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/deadline.h"
@@ -10,8 +11,11 @@
 #include "sys/fd.h"
 #include "sys/process.h"
 #include "wire/frame.h"
+#include "wire/message.h"
 
 namespace avenir::engine {
+
+constexpr size_t kLogTail = 2000;  // bytes of what a process wrote to its standard error, for messages
 
 // The session's end of one worker. Guarded by the engine's mutex.
 struct WorkerLink {
@@ -32,6 +36,7 @@ struct WorkerLink {
   wire::FrameReader reader;
   wire::FrameWriter writer;
   bool wants_write = false;
+  unsigned start_round = 0;  // the engine's when it was asked for
   uint64_t job = 0;
   bool ready = false;   // it has said hello
   bool in_map = false;  // counted among the workers that have joined its job
@@ -40,9 +45,34 @@ struct WorkerLink {
   sys::ExitStatus exit;
   // Hello, end of the grace after an interrupt, or the news of how it ended: whichever its state waits for.
   base::Deadline deadline = base::Deadline::never();
+  // When to look how long it has been at its job's present position, and the position that it was told to end.
+  base::Deadline look_at = base::Deadline::never();
+  std::optional<uint64_t> overdue;
+  // When somebody else gets its place, and whether that has happened: it has been interrupted, and others need not wait
+  // until it heeds that.
+  base::Deadline replace_at = base::Deadline::never();
+  bool replaced = false;
+  wire::LossCause cause = wire::LossCause::kUnknown;  // why we have killed it, if we have
+  std::string note;
 
   // One that it does, or waits to do.
   bool has_job() const { return state == State::kParked || state == State::kBusy; }
+  // Holds one of the plan's places.
+  bool counts() const { return state != State::kDying && !replaced; }
+  // It leaves by itself.
+  void dismiss() {
+    wire::FrameWriter last;
+    last.push(wire::FrameType::kGoodbye, 0, {});
+    if (control.valid()) last.flush(control.get(), false);
+    data.reset();
+    control.reset();
+  }
+  void has_no_job() {
+    job = 0;
+    in_map = false;
+    overdue.reset();
+    deadline = look_at = replace_at = base::Deadline::never();
+  }
 };
 
 }  // namespace avenir::engine

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "shm/region.h"
+#include "sys/memory_use.h"
 #include "sys/poller.h"
 #include "sys/process.h"
 #include "sys/signals.h"
@@ -21,6 +22,10 @@ namespace {
 // Each batch wakes the session: often enough to see progress, seldom enough not to take its cores from the workers.
 constexpr auto kBatchTime = std::chrono::milliseconds(5);
 constexpr double kLateSeconds = std::chrono::duration<double>(kBatchTime).count();
+
+uint64_t nanoseconds(base::Deadline::Clock::duration time) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
+}
 
 }  // namespace
 
@@ -49,9 +54,11 @@ bool WorkerPort::receive(wire::Frame& frame) {
   return true;
 }
 
-bool WorkerPort::enter(uint64_t job, uint64_t position) {
+bool WorkerPort::enter(uint64_t job, uint64_t position, bool timed) {
   std::lock_guard<std::mutex> lock(gate_mutex_);
   if (job == interrupted_job_ && position >= interrupted_from_) return false;
+  if (timed) began_ = base::Deadline::Clock::now();
+  if (timed) slot_->began.store(nanoseconds(began_.time_since_epoch()), std::memory_order_relaxed);
   job_ = job;
   position_ = position;
   evaluating_ = true;
@@ -60,14 +67,14 @@ bool WorkerPort::enter(uint64_t job, uint64_t position) {
   return true;
 }
 
-bool WorkerPort::leave() {
-  bool interrupted;
+Interruption WorkerPort::leave() {
+  Interruption interrupted;
   {
     std::lock_guard<std::mutex> lock(gate_mutex_);
     evaluating_ = false;
-    interrupted = std::exchange(interrupted_, false);
+    interrupted = std::exchange(interrupted_, Interruption::kNone);
   }
-  if (interrupted) sys::drain_signal(SIGINT);
+  if (interrupted != Interruption::kNone) sys::drain_signal(SIGINT);
   return interrupted;
 }
 
@@ -140,10 +147,31 @@ void WorkerPort::say_idle(uint64_t job) {
   send(wire::FrameType::kIdle, job, {});
 }
 
+bool WorkerPort::over_memory_limit() const { return has_memory_limit() && sys::private_memory() > slot_->memory_limit; }
+
+void WorkerPort::leave_for_memory(uint64_t job) {
+  {
+    std::lock_guard<std::mutex> lock(send_mutex_);
+    flush_answers();
+    slot_->job.store(0, std::memory_order_release);
+    send(wire::FrameType::kLeaving, job, {});
+  }
+  leave_process(0);
+}
+
+void WorkerPort::note_quit() {
+  if (!in_child_) slot_->quit = 1;
+}
+
 // send_mutex_ held, or before the watcher runs.
 void WorkerPort::send(wire::FrameType type, uint64_t id, base::SharedBytes body, std::vector<wire::SharedFd> fds) {
   writer_.push(type, id, std::move(body), std::move(fds));
   if (writer_.flush(fds_.data.get(), true) == sys::IoStatus::kClosed) leave_process(0);
+}
+
+void WorkerPort::await_end() {
+  if (watcher_.joinable()) std::this_thread::sleep_for(std::chrono::seconds(1));
+  leave_process(0);
 }
 
 void WorkerPort::leave_process(int code) {
@@ -152,6 +180,15 @@ void WorkerPort::leave_process(int code) {
   // Whole groups: what the worker's code has started ends with it. After an error the template does that.
   if (code == 0 && ::getpgrp() == ::getpid()) ::kill(0, SIGKILL);
   sys::exit_at_once(code);
+}
+
+// The session is gone, or is about to be, and perhaps the template too: the last worker removes the plan's folder.
+void WorkerPort::follow_session() {
+  std::error_code ignored;
+  const std::filesystem::path own = temp_folder_;
+  if (!temp_folder_.empty()) std::filesystem::remove_all(own, ignored);
+  if (!temp_folder_.empty()) std::filesystem::remove(own.parent_path(), ignored);  // not while it has others' in it
+  leave_process(0);
 }
 
 void WorkerPort::watch() {
@@ -166,31 +203,48 @@ void WorkerPort::watch() {
     if (deadline.passed()) flush_late_answers();
     deadline = base::Deadline::never();
     std::vector<wire::Frame> frames;
-    bool gone = false;
+    bool gone = false, session_gone = false;
     for (const auto& event : events) {
-      if (event.token == kSession) gone = true;
+      if (event.token == kSession) session_gone = true;
       if (event.token == kControl)
         gone = reader.receive(fds_.control.get(), false, frames) == sys::IoStatus::kClosed || gone;
       if (event.token == kBatch) deadline = base::Deadline::in_seconds(kLateSeconds);
       if (event.token == kBatch) batch_begun_.drain();
     }
-    if (gone) leave_process(0);
+    for (const wire::Frame& frame : frames)
+      if (frame.header.type == wire::FrameType::kGoodbye) leave_process(0);
+    if (gone || session_gone) follow_session();
     take_interrupts(frames);
   }
 }
 
 void WorkerPort::take_interrupts(std::vector<wire::Frame>& frames) {
   for (const wire::Frame& frame : frames) {
-    if (frame.header.type != wire::FrameType::kInterrupt) continue;
-    const auto from = base::ByteReader(frame.body).get<uint64_t>();
+    base::ByteReader body(frame.body);
     std::lock_guard<std::mutex> lock(gate_mutex_);
-    const bool again = interrupted_job_ == frame.header.id;
-    interrupted_from_ = again ? std::min(interrupted_from_, from) : from;
-    interrupted_job_ = frame.header.id;
-    if (!evaluating_ || job_ != frame.header.id || position_ < from) continue;
-    interrupted_ = true;
-    ::pthread_kill(main_thread_, SIGINT);
+    if (frame.header.type == wire::FrameType::kInterrupt) interrupt_from(frame.header.id, body.get<uint64_t>());
+    if (frame.header.type == wire::FrameType::kTimeLimit) end_at_limit(frame.header.id, body);
   }
+}
+
+// gate_mutex_ held, as in the next two.
+void WorkerPort::interrupt_from(uint64_t job, uint64_t from) {
+  interrupted_from_ = interrupted_job_ == job ? std::min(interrupted_from_, from) : from;
+  interrupted_job_ = job;
+  if (evaluating_ && job_ == job && position_ >= from) interrupt_main(Interruption::kInterrupt);
+}
+
+// The session has looked at the slot, which may have changed meanwhile; here the clock is read for what runs now.
+void WorkerPort::end_at_limit(uint64_t job, base::ByteReader body) {
+  const auto position = body.get<uint64_t>();
+  const std::chrono::nanoseconds limit(body.get<uint64_t>());
+  if (!evaluating_ || job_ != job || position_ != position) return;
+  if (base::Deadline::Clock::now() - began_ >= limit) interrupt_main(Interruption::kTimeLimit);
+}
+
+void WorkerPort::interrupt_main(Interruption reason) {
+  interrupted_ = reason;
+  ::pthread_kill(main_thread_, SIGINT);
 }
 
 void WorkerPort::before_fork() {
@@ -204,6 +258,7 @@ void WorkerPort::after_fork_in_parent() {
 }
 
 void WorkerPort::after_fork_in_child() {
+  in_child_ = true;
   fds_ = WorkerFds();
   received_.clear();
   reader_ = wire::FrameReader();

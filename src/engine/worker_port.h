@@ -18,6 +18,9 @@
 
 namespace avenir::engine {
 
+// What has ended an evaluation from outside.
+enum class Interruption { kNone = 0, kInterrupt = 1, kTimeLimit = 2 };
+
 // The worker's end: receives jobs, sends answers, and has a watcher thread that takes interrupts and ends the
 // process when the session is gone, be the worker in the middle of a long C call.
 //
@@ -33,16 +36,19 @@ class WorkerPort final : private sys::ForkAware {
   WorkerPort& operator=(const WorkerPort&) = delete;
 
   uint32_t number() const { return static_cast<uint32_t>(slot_->worker); }
+  // How many threads libraries are to use; another number when the plan's workers have become more or fewer.
+  int threads() const { return static_cast<int>(slot_->threads.load()); }
   void start_watcher();
   void say_hello();
 
   // The next job; waits for it. False when the session is gone.
   bool receive(wire::Frame& frame);
 
-  // Around each evaluation. enter() is false when this position was interrupted before it began. leave() is
-  // true when an interrupt was sent meanwhile; the signal has arrived or been taken back by then.
-  bool enter(uint64_t job, uint64_t position);
-  bool leave();
+  // Around each evaluation. enter() is false when this position was interrupted before it began; `timed`: its job has a
+  // time limit. leave() says whether an interrupt was sent meanwhile; the signal has arrived or been taken back by
+  // then.
+  bool enter(uint64_t job, uint64_t position, bool timed = false);
+  Interruption leave();
 
   // Answers are collected and sent when there are many, when some time has passed since the last were, or by
   // the watcher when the next evaluation takes long: a finished result is not left to the mercy of a later
@@ -53,13 +59,26 @@ class WorkerPort final : private sys::ForkAware {
   void flush();
   // Says that this worker is done with the job and free.
   void say_idle(uint64_t job);
+  // Has this worker grown past the memory that the plan grants it?
+  bool has_memory_limit() const { return slot_->memory_limit > 0; }
+  bool over_memory_limit() const;
+  // Sends what is collected, says that the rest of the job is for others, and ends this process.
+  [[noreturn]] void leave_for_memory(uint64_t job);
+  // For the session: the code has called quit(). Nothing in a process that the code forked.
+  void note_quit();
 
-  // Ends this process, its children too. Async-signal-safe but for the removal of the temporary folder.
+  // For the main thread when there is nothing to receive any more: the watcher ends this process, in its own way.
+  [[noreturn]] void await_end();
+  // Ends this process, its children too.
   [[noreturn]] void leave_process(int code);
 
  private:
   void watch();
+  [[noreturn]] void follow_session();
   void take_interrupts(std::vector<wire::Frame>& frames);
+  void interrupt_from(uint64_t job, uint64_t from);
+  void end_at_limit(uint64_t job, base::ByteReader body);
+  void interrupt_main(Interruption reason);
   void flush_late_answers();
   void flush_answers();
   bool add_to_batch(uint64_t job, const wire::AnswerHead& head, const uint8_t* data);
@@ -82,14 +101,16 @@ class WorkerPort final : private sys::ForkAware {
   sys::WakeUp batch_begun_;
   sys::Poller poller_;  // the watcher's
 
-  std::mutex gate_mutex_;  // guards the six below
+  std::mutex gate_mutex_;  // guards the seven below
   bool evaluating_ = false;
-  bool interrupted_ = false;
+  Interruption interrupted_ = Interruption::kNone;
   uint64_t job_ = 0, position_ = 0;
+  base::Deadline::Clock::time_point began_;  // of evaluations with a time limit
   // The last interrupt: of this job, from this position on.
   uint64_t interrupted_job_ = 0, interrupted_from_ = 0;
   pthread_t main_thread_;
   std::thread watcher_;  // never joined: it ends with the process
+  bool in_child_ = false;
 };
 
 }  // namespace avenir::engine

@@ -31,11 +31,13 @@ struct TableHeader {
   uint64_t units;
   uint32_t workers;     // of the plan: claim sizes follow
   uint32_t keep_going;  // 1: an error does not stop later positions
+  uint32_t timed;       // 1: positions have a time limit, so that workers say when each one began
+  uint32_t reserved;
   std::atomic<uint64_t> next;
   std::atomic<uint64_t> stop_at;  // positions from here on are not to be started
 };
 static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
-static_assert(sizeof(TableHeader) == 48);
+static_assert(sizeof(TableHeader) == 56);
 
 struct UnitRange {
   uint64_t begin, end;
@@ -43,7 +45,7 @@ struct UnitRange {
 
 class TaskTable {
  public:
-  static TaskTable create(uint64_t positions, uint64_t units, uint32_t workers, bool keep_going);
+  static TaskTable create(uint64_t positions, uint64_t units, uint32_t workers, bool keep_going, bool timed = false);
   // A table that came from another process; its size and header are checked.
   static TaskTable attach(sys::OwnFd fd);
 
@@ -54,6 +56,7 @@ class TaskTable {
   uint64_t units() const { return units_; }
   uint32_t workers() const { return workers_; }
   bool keep_going() const { return header()->keep_going != 0; }
+  bool timed() const { return header()->timed != 0; }
 
   // The next `count` units, fewer at the end; empty when all are taken.
   UnitRange claim(uint64_t count);
@@ -86,8 +89,13 @@ constexpr size_t kBatchCapacity = 64 * 1024;
 // What one worker does, for the session: written by the worker before it evaluates, read when it has died.
 struct WorkerSlot {
   uint64_t worker;                 // its number, written by the session before the worker exists
+  uint64_t memory_limit;           // so is this: bytes; 0: none
   std::atomic<uint64_t> job;       // 0: none
   std::atomic<uint64_t> position;  // of that job, when it is a map
+  std::atomic<uint64_t> began;     // when, in nanoseconds of the monotonic clock, if the job has a time limit
+  std::atomic<uint64_t> quit;      // 1 when the code has called quit()
+  std::atomic<uint32_t> threads;   // of libraries, for the next job: the session's to change
+  uint32_t reserved;
   // Answers that are not sent yet (AnswerHead and bytes, as in a kAnswer frame): a worker that dies takes none with it.
   std::atomic<uint64_t> batch_job;
   std::atomic<uint64_t> batch_size;

@@ -6,7 +6,7 @@
 //
 // `fd_count` descriptors travel beside the first byte of the frame. Frames of one direction keep their order.
 // `id` is chosen by the session and never used again while it lives:
-//   a job's id      kTask kMap kAnswer kBigAnswer kImmediate kIdle kInterrupt
+//   a job's id      kTask kMap kAnswer kBigAnswer kImmediate kIdle kLeaving kInterrupt kTimeLimit
 //   a worker's id   kFork kForked kForkFailed kExited
 // Bodies are described in wire/message.h. A header that breaks a rule ends the connection: its sender is
 // treated as dead.
@@ -30,12 +30,15 @@ enum class FrameType : uint32_t {
   kBigAnswer,   // worker -> session: one answer, its bytes in a memory file
   kImmediate,   // worker -> session: a condition to be relayed at once
   kIdle,        // worker -> session: done with this job, ready for the next
+  kLeaving,     // worker -> session: what it has answered it has answered; it has grown too large and ends
   kFork,        // session -> template: fork a worker on these descriptors
   kForked,      // template -> session: it lives
   kForkFailed,  // template -> session: it could not be made
   kExited,      // template -> session: how a worker ended
   kInterrupt,   // session -> worker's watcher thread
-  kLast = kInterrupt,
+  kTimeLimit,   // session -> worker's watcher thread
+  kGoodbye,     // session -> worker's watcher thread: leave; an end without it is the session's own
+  kLast = kGoodbye,
 };
 
 struct FrameHeader {

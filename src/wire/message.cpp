@@ -46,29 +46,45 @@ AnswerHead decode_answer_head(const base::SharedBytes& body) {
   return checked(base::ByteReader(body).get<AnswerHead>());
 }
 
-base::Bytes LostMessage::encode() const {
-  base::ByteWriter out;
+void LostMessage::encode(base::ByteWriter& out) const {
   out.put(worker);
   out.put(pid);
   out.put(signal);
   out.put(exit_code);
   out.put(status_known);
+  out.put(cause);
+  out.put(memory_watched);
   out.put(element);
   out.put_string(log);
-  return out.take();
+  out.put_string(note);
 }
 
-LostMessage LostMessage::decode(const base::SharedBytes& body) {
-  base::ByteReader in(body);
+LostMessage LostMessage::decode(base::ByteReader& in) {
   LostMessage lost;
   lost.worker = in.get<uint32_t>();
   lost.pid = in.get<int32_t>();
   lost.signal = in.get<int32_t>();
   lost.exit_code = in.get<int32_t>();
   lost.status_known = in.get<uint32_t>();
+  lost.cause = in.get<LossCause>();
+  lost.memory_watched = in.get<uint32_t>();
   lost.element = in.get<uint64_t>();
   lost.log = in.get_string();
+  lost.note = in.get_string();
   return lost;
+}
+
+base::Bytes encode_losses(const std::vector<LostMessage>& losses) {
+  base::ByteWriter out;
+  for (const LostMessage& lost : losses) lost.encode(out);
+  return out.take();
+}
+
+std::vector<LostMessage> decode_losses(const base::SharedBytes& body) {
+  base::ByteReader in(body);
+  std::vector<LostMessage> losses;
+  while (in.left() > 0) losses.push_back(LostMessage::decode(in));
+  return losses;
 }
 
 }  // namespace avenir::wire

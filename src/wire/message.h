@@ -10,12 +10,13 @@
 //   kAnswer     AnswerHead and its bytes, repeated
 //   kBigAnswer  AnswerHead; its bytes are in the memory file beside it
 //   kImmediate  the serialized condition
-//   kIdle       nothing
+//   kIdle, kLeaving, kGoodbye   nothing
 //   kFork       nothing; descriptors: data socket, control socket, slot, log
 //   kForked     i32 pid; one descriptor, the pidfd, where the kernel has them
 //   kForkFailed i32 errno, string reason
 //   kExited     i32 wait status
 //   kInterrupt  u64 position: what runs of this job from there on, and what would begin (0: all of it, or a future)
+//   kTimeLimit  u64 position, u64 nanoseconds: this position, if it has been running for as long
 
 #include <cstdint>
 #include <string>
@@ -26,7 +27,7 @@
 namespace avenir::wire {
 
 // Raised with any change of a frame or a layout in shared memory: both ends must come from the same build.
-constexpr uint32_t kProtocolVersion = 1;
+constexpr uint32_t kProtocolVersion = 2;
 
 struct HelloMessage {
   uint32_t protocol = kProtocolVersion;
@@ -41,7 +42,7 @@ enum class AnswerKind : uint32_t {
   kValue = 0,   // a serialized value; nothing was printed, no condition, no random number without a seed
   kRecord = 1,  // a serialized record (see R/backend.R)
   // The rest is made by the engine, never sent by a worker:
-  kLost = 2,        // the worker died; the bytes are a LostMessage
+  kLost = 2,        // the worker died; the bytes are LostMessages, one for each attempt
   kNotStarted = 3,  // no worker could be started; the bytes are the reason
   kCancelled = 4,
 };
@@ -64,6 +65,15 @@ struct Answer {
 std::vector<Answer> decode_answers(const base::SharedBytes& body);
 AnswerHead decode_answer_head(const base::SharedBytes& body);
 
+enum class LossCause : uint32_t {
+  kUnknown = 0,      // it ended by itself, or somebody ended it
+  kOutOfMemory = 1,  // the system killed a process for lack of memory meanwhile
+  kQuit = 2,         // the task called quit()
+  kTimeLimit = 3,    // the engine killed it: it did not react when its time was up
+  kInterrupt = 4,    // the engine killed it: it did not react to an interrupt
+  kProtocol = 5,     // the engine killed it: it sent what no worker may send; `note` says what
+};
+
 // What is known of a worker that died with a task.
 struct LostMessage {
   uint32_t worker = 0;
@@ -71,12 +81,18 @@ struct LostMessage {
   int32_t signal = 0;
   int32_t exit_code = 0;
   uint32_t status_known = 0;
+  LossCause cause = LossCause::kUnknown;
+  uint32_t memory_watched = 0;  // 1: the system tells when it kills for lack of memory
   uint64_t element = 0;
   std::string log;  // the end of its stderr
+  std::string note;
 
-  base::Bytes encode() const;
-  static LostMessage decode(const base::SharedBytes& body);
+  void encode(base::ByteWriter& out) const;
+  static LostMessage decode(base::ByteReader& in);
 };
+// Every attempt's end; the last is the one that made the answer.
+base::Bytes encode_losses(const std::vector<LostMessage>& losses);
+std::vector<LostMessage> decode_losses(const base::SharedBytes& body);
 
 base::SharedBytes to_shared(const base::Bytes& bytes);
 

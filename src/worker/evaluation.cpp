@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <string>
 
+#include "rbridge/output.h"
 #include "rbridge/serialize.h"
 #include "rbridge/unwind.h"
 #include "sys/memory_file.h"
@@ -39,6 +40,17 @@ void flush_standard_output() {
 }
 
 bool is_true(SEXP value) { return TYPEOF(value) == LGLSXP && XLENGTH(value) == 1 && LOGICAL(value)[0] == 1; }
+
+// Not protected.
+SEXP printed_text(size_t size) {
+  const sys::Mapping file(STDOUT_FILENO, size, sys::MapMode::kReadOnly);
+  const uint64_t limit = size <= rbridge::kAlwaysKept ? size : rbridge::output_limit();
+  const std::string text = rbridge::output_text(file.data(), size, limit);
+  const SEXP line = PROTECT(Rf_mkCharLen(text.data(), static_cast<int>(text.size())));
+  const SEXP string = Rf_ScalarString(line);
+  UNPROTECT(1);
+  return string;
+}
 
 // With warn >= 2 R itself turns a warning into an error, unless a handler muffles it.
 bool warnings_are_errors() { return Rf_asInteger(Rf_GetOption1(Rf_install("warn"))) >= 2; }
@@ -106,7 +118,7 @@ SEXP Evaluator::generator_state() const { return Rf_findVarInFrame(R_GlobalEnv, 
 
 bool Evaluator::run(SEXP call, SEXP environment, Mode mode) {
   mode_ = mode;
-  failed_ = false;
+  failed_ = interrupt_signalled_ = false;
   for (const int slot : {kValue, kError, kConditions}) SET_VECTOR_ELT(held_, slot, R_NilValue);
   const SEXP held = held_;
   const bool finished = rbridge::stops_jumps(
@@ -133,7 +145,10 @@ Evaluator::Action Evaluator::handle_condition(SEXP condition) {
     return Action::kAbort;
   }
   if (mode_ == Mode::kPrepare) return Action::kNothing;
-  if (Rf_inherits(condition, "interrupt")) return Action::kNothing;
+  if (Rf_inherits(condition, "interrupt")) {
+    interrupt_signalled_ = true;  // by the system or by the code: that ends the evaluation alike
+    return Action::kAbort;
+  }
   if (Rf_inherits(condition, "warning") && warnings_are_errors()) return Action::kNothing;
   const bool wanted =
       inherits_any(condition, VECTOR_ELT(held_, kClasses)) && !inherits_any(condition, VECTOR_ELT(held_, kExcluded));
@@ -157,23 +172,23 @@ void Evaluator::relay_now(SEXP condition) {
 // What was printed since the last call, as one string; NULL when nothing was, or when it is not wanted.
 SEXP Evaluator::take_output() {
   if (!redirected_) return R_NilValue;
+  flush_output();
+  struct stat info;
+  if (::fstat(STDOUT_FILENO, &info) < 0 || info.st_size == 0) return R_NilValue;
+  const SEXP text = PROTECT(capture_.output ? printed_text(static_cast<size_t>(info.st_size)) : R_NilValue);
+  sys::resize_file(STDOUT_FILENO, 0);
+  UNPROTECT(1);
+  return text;
+}
+
+void Evaluator::flush_output() {
   if (flush_ != nullptr) {
     const SEXP call = PROTECT(Rf_lang1(flush_));
-    Rf_eval(call, functions_);
+    int failed;
+    R_tryEvalSilent(call, functions_, &failed);  // the code may have closed all connections
     UNPROTECT(1);
   }
   flush_standard_output();
-  struct stat info;
-  if (::fstat(STDOUT_FILENO, &info) < 0 || info.st_size == 0) return R_NilValue;
-  SEXP text = R_NilValue;
-  if (capture_.output) {
-    const std::string bytes = sys::read_tail(STDOUT_FILENO, static_cast<size_t>(info.st_size));
-    const SEXP line = PROTECT(Rf_mkCharLen(bytes.data(), static_cast<int>(bytes.size())));
-    text = Rf_ScalarString(line);
-    UNPROTECT(1);
-  }
-  sys::resize_file(STDOUT_FILENO, 0);
-  return text;
 }
 
 bool Evaluator::serialize_guarded(SEXP object, base::Bytes& bytes) {
@@ -200,12 +215,17 @@ SEXP Evaluator::make_record(SEXP output, bool used_generator, bool value_has_vis
   return record;
 }
 
-Outcome Evaluator::result(bool interrupted, bool value_has_visible, base::Bytes& bytes) {
+Outcome Evaluator::result(engine::Interruption interrupted, bool value_has_visible, base::Bytes& bytes) {
   const bool used_generator = generator_before_ != nullptr && generator_state() != generator_before_;
   const SEXP output = PROTECT(take_output());
-  if (failed_ && VECTOR_ELT(held_, kError) == R_NilValue) {
+  if (interrupted == engine::Interruption::kNone && interrupt_signalled_)
+    interrupted = engine::Interruption::kInterrupt;
+  // A map inside the evaluation may have taken the time limit's interrupt for one of its own.
+  const bool taken =
+      interrupted == engine::Interruption::kTimeLimit && Rf_inherits(VECTOR_ELT(held_, kError), "FutureInterruptError");
+  if (failed_ && (taken || VECTOR_ELT(held_, kError) == R_NilValue)) {
     // An interrupt, or a stack overflow: R left without calling the handler.
-    const SEXP call = PROTECT(Rf_lang2(Rf_install("unhandled_jump"), Rf_ScalarLogical(interrupted ? 1 : 0)));
+    const SEXP call = PROTECT(Rf_lang2(Rf_install("unhandled_jump"), Rf_ScalarInteger(static_cast<int>(interrupted))));
     const SEXP error = PROTECT(Rf_eval(call, functions_));
     SET_VECTOR_ELT(held_, kError, error);
     UNPROTECT(2);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "engine/worker_port.h"
 #include "rbridge/r.h"
 
 namespace avenir::worker {
@@ -46,8 +47,8 @@ class Evaluator {
   SEXP error() const;
 
   // Serializes what the last evaluation gave. `value_has_visible`: the value is list(value, visible).
-  // `interrupted`: the jump was an interrupt.
-  Outcome result(bool interrupted, bool value_has_visible, base::Bytes& bytes);
+  // `interrupted`: what has caused the jump, if there was one.
+  Outcome result(engine::Interruption interrupted, bool value_has_visible, base::Bytes& bytes);
   bool failed() const { return failed_; }
 
   // For the handler that R calls (see worker.R): what it is to do with the condition.
@@ -60,6 +61,7 @@ class Evaluator {
   bool run(SEXP call, SEXP environment, Mode mode);
   void redirect_output();
   SEXP take_output();
+  void flush_output();
   SEXP generator_state() const;
   SEXP make_record(SEXP output, bool used_generator, bool value_has_visible);
   bool serialize_guarded(SEXP object, base::Bytes& bytes);
@@ -73,6 +75,7 @@ class Evaluator {
   SEXP generator_before_ = nullptr;
   Mode mode_ = Mode::kIdle;
   bool failed_ = false;
+  bool interrupt_signalled_ = false;
   bool muffle_unrecorded_ = true;
   bool redirected_ = false;
   SEXP flush_ = nullptr;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "base/error.h"
 #include "engine/worker_port.h"
@@ -15,6 +16,7 @@
 #include "shm/task_table.h"
 #include "sys/library_threads.h"
 #include "sys/process.h"
+#include "worker/ending.h"
 #include "worker/evaluation.h"
 #include "worker/worker_state.h"
 
@@ -23,9 +25,12 @@ namespace avenir::worker {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using engine::Interruption;
 
 // Adaptive claims: about this long, and never more than half of a fair share of what is left.
 constexpr double kClaimSeconds = 1e-3;
+
+constexpr auto kMemoryLooks = std::chrono::milliseconds(2);
 
 // How many units to claim next, from the time that the last ones took.
 class ClaimSize {
@@ -141,22 +146,26 @@ class Loop {
   }
 
   [[noreturn]] void run() {
+    tell_when_r_quits(port_);
     state_.take();
     wire::Frame frame;
     while (port_.receive(frame)) {
       job_ = frame.header.id;
+      adopt_threads();
       if (frame.header.type == wire::FrameType::kTask) run_task(frame);
       if (frame.header.type == wire::FrameType::kMap) run_map(frame);
       port_.flush();
       context_.reset(R_NilValue);
       frame = wire::Frame();
       clean_up();
+      leave_if_too_large();
       port_.say_idle(job_);
     }
-    port_.leave_process(0);
+    port_.await_end();
   }
 
   void start_fork(SEXP context) {
+    leave_session_alone(port_, token_);
     evaluator_.set_job(context);  // takes descriptor 1
     const SEXP call = PROTECT(Rf_lang2(Rf_install("start_fork"), context));
     Rf_eval(call, functions_);
@@ -167,7 +176,7 @@ class Loop {
   // One job that this process, forked for it, knows already. Waits for its turn.
   [[noreturn]] void run_forked(ForkedJob& job) {
     wire::Frame frame;
-    if (!port_.receive(frame)) port_.leave_process(0);
+    if (!port_.receive(frame)) port_.await_end();
     job_ = frame.header.id;
     const bool opened = open_context(job.context);
     if (job.table) {
@@ -214,10 +223,11 @@ class Loop {
   bool open_context(SEXP context) {
     context_.reset(context);
     evaluator_.set_job(context);
+    timed_ = Rf_asLogical(Rf_eval(Rf_lang2(Rf_install("is_timed"), context), functions_)) == 1;
     return call_own("open_job", context);
   }
 
-  void send_result(uint64_t element, bool interrupted, bool value_has_visible) {
+  void send_result(uint64_t element, Interruption interrupted, bool value_has_visible) {
     bytes_.clear();
     const Outcome outcome = evaluator_.result(interrupted, value_has_visible, bytes_);
     const auto kind = outcome == Outcome::kPlain ? wire::AnswerKind::kValue : wire::AnswerKind::kRecord;
@@ -226,16 +236,31 @@ class Loop {
 
   void send_immediate(const base::Bytes& bytes) { port_.send_immediate(job_, bytes.data(), bytes.size()); }
 
+  void adopt_threads() {
+    if (std::exchange(threads_, port_.threads()) == port_.threads()) return;
+    sys::limit_library_threads(threads_);
+    const rbridge::Preserved threads(Rf_ScalarInteger(threads_));
+    call_own("change_threads", threads.get());
+    state_.take();
+  }
+
+  // What a job has left behind may be garbage only.
+  void leave_if_too_large() {
+    if (!port_.over_memory_limit()) return;
+    R_gc();
+    if (port_.over_memory_limit()) port_.leave_for_memory(job_);
+  }
+
   // Evaluates between the port's gates and sends the result. False when it failed.
   bool evaluate(SEXP call, SEXP environment, uint64_t position, uint64_t element, bool value_has_visible) {
-    if (!port_.enter(job_, position)) {
+    if (!port_.enter(job_, position, timed_)) {
       call_own("interrupted_job", R_NilValue);
-      send_result(element, true, false);
+      send_result(element, Interruption::kInterrupt, false);
       return false;
     }
     evaluator_.evaluate(call, environment);
-    const bool interrupted = port_.leave();
-    if (interrupted) drop_pending_interrupt();
+    const Interruption interrupted = port_.leave();
+    if (interrupted != Interruption::kNone) drop_pending_interrupt();
     const bool failed = evaluator_.failed();
     send_result(element, interrupted, value_has_visible);
     return !failed;
@@ -253,7 +278,7 @@ class Loop {
   }
 
   void answer_task(bool opened) {
-    if (!opened) return send_result(0, false, false);
+    if (!opened) return send_result(0, Interruption::kNone, false);
     const rbridge::Preserved call(evaluator_.value());  // open_job() returns the call
     evaluate(call.get(), R_GlobalEnv, 0, 0, true);
   }
@@ -292,7 +317,16 @@ class Loop {
     const uint64_t begin = data.unit(units.begin).first, end = data.unit(units.end - 1).second;
     for (uint64_t position = begin; position < end; ++position)
       table.mark(position, shm::kStateClaimed, port_.number());
-    for (uint64_t position = begin; position < end; ++position) each(position);
+    for (uint64_t position = begin; position < end; ++position) {
+      each(position);
+      if (port_.has_memory_limit() && Clock::now() >= next_look_) look_at_memory();
+    }
+  }
+
+  // To look takes several times as long as a small element.
+  void look_at_memory() {
+    next_look_ = Clock::now() + kMemoryLooks;
+    leave_if_too_large();
   }
 
   bool keep_function() {
@@ -336,6 +370,9 @@ class Loop {
   Evaluator evaluator_;
   WorkerState state_;
   uint64_t job_ = 0;
+  int threads_ = port_.threads();
+  bool timed_ = false;                                      // its evaluations have a time limit
+  Clock::time_point next_look_ = Clock::time_point::min();  // at the memory that is used
   rbridge::Preserved context_, function_;
   base::Bytes bytes_;
 };

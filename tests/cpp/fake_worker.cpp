@@ -52,11 +52,16 @@ bool first_to_make(const std::string& path) {
 //   fail TEXT         a record that stops later elements of a map, as an error does
 //   say TEXT          an immediate condition, then the value "said"
 //   wait PATH         an immediate condition "started", then waits until somebody opens the fifo for writing
+//   deaf PATH         the same, whatever interrupts come
 //   hold              an immediate condition "started", then waits for an interrupt; a record
 //   stubborn          the same, but for ever
 //   raise N, exit N   ends while the task runs
 //   complain TEXT     writes to its standard error and ends by signal 9
 //   child             the value: the process id of a child of this worker, which waits for ever
+//   hold-first PATH   holds, once for each PATH; else the value "went on"
+//   die-first N PATH  ends by signal 9 while the task runs, N times for each PATH; else the value "went on"
+//   quit N            says that it quits, and ends with this code
+//   leave             a value; then the worker has grown too large
 //   twice TEXT        answers twice; astray: answers an element that is not there, then its own
 //   silent            says that it is free without an answer
 //   garbage, surprise, endless, no-file, short-file, unknown-kind   breaks the protocol
@@ -85,7 +90,7 @@ class FakeWorker {
       port_.flush();
       port_.say_idle(job_);
     }
-    port_.leave_process(0);
+    port_.await_end();
   }
 
  private:
@@ -98,18 +103,35 @@ class FakeWorker {
   }
 
   void fill_commands() {
-    commands_ = {{"echo", &FakeWorker::echo},         {"big", &FakeWorker::big},
-                 {"pid", &FakeWorker::pid},           {"parent", &FakeWorker::parent},
-                 {"record", &FakeWorker::record},     {"fail", &FakeWorker::fail},
-                 {"say", &FakeWorker::say},           {"wait", &FakeWorker::wait},
-                 {"hold", &FakeWorker::hold},         {"stubborn", &FakeWorker::stubborn},
-                 {"raise", &FakeWorker::raise},       {"exit", &FakeWorker::exit},
-                 {"complain", &FakeWorker::complain}, {"child", &FakeWorker::child},
-                 {"twice", &FakeWorker::twice},       {"astray", &FakeWorker::astray},
-                 {"silent", &FakeWorker::silent},     {"garbage", &FakeWorker::garbage},
-                 {"surprise", &FakeWorker::surprise}, {"endless", &FakeWorker::endless},
-                 {"no-file", &FakeWorker::no_file},   {"short-file", &FakeWorker::short_file},
-                 {"size", &FakeWorker::size},         {"unknown-kind", &FakeWorker::unknown_kind}};
+    commands_ = {{"echo", &FakeWorker::echo},
+                 {"big", &FakeWorker::big},
+                 {"pid", &FakeWorker::pid},
+                 {"parent", &FakeWorker::parent},
+                 {"record", &FakeWorker::record},
+                 {"fail", &FakeWorker::fail},
+                 {"say", &FakeWorker::say},
+                 {"wait", &FakeWorker::wait},
+                 {"hold", &FakeWorker::hold},
+                 {"stubborn", &FakeWorker::stubborn},
+                 {"raise", &FakeWorker::raise},
+                 {"exit", &FakeWorker::exit},
+                 {"complain", &FakeWorker::complain},
+                 {"child", &FakeWorker::child},
+                 {"quit", &FakeWorker::quit},
+                 {"leave", &FakeWorker::leave},
+                 {"deaf", &FakeWorker::deaf},
+                 {"hold-first", &FakeWorker::hold_first},
+                 {"die-first", &FakeWorker::die_first},
+                 {"twice", &FakeWorker::twice},
+                 {"astray", &FakeWorker::astray},
+                 {"silent", &FakeWorker::silent},
+                 {"garbage", &FakeWorker::garbage},
+                 {"surprise", &FakeWorker::surprise},
+                 {"endless", &FakeWorker::endless},
+                 {"no-file", &FakeWorker::no_file},
+                 {"short-file", &FakeWorker::short_file},
+                 {"size", &FakeWorker::size},
+                 {"unknown-kind", &FakeWorker::unknown_kind}};
   }
 
   void run_task(wire::Frame& frame) {
@@ -161,7 +183,7 @@ class FakeWorker {
     element_ = element;
     code_size_ = code.size();
     interrupted = 0;
-    if (!port_.enter(job_, position)) return answer("interrupted before it began", wire::AnswerKind::kRecord);
+    if (!port_.enter(job_, position, true)) return answer("interrupted before it began", wire::AnswerKind::kRecord);
     const auto command = commands_.find(name);
     if (command == commands_.end()) {
       port_.leave();
@@ -196,6 +218,12 @@ class FakeWorker {
     announce("started");
     answer(sys::OwnFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).valid() ? "released" : "no such fifo");
   }
+  void deaf(const std::string& path) {
+    announce("started");
+    while (!sys::OwnFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).valid()) {
+    }
+    answer("released");
+  }
   void hold(const std::string&) {
     sigset_t interrupt, before;
     ::sigemptyset(&interrupt);
@@ -211,6 +239,25 @@ class FakeWorker {
     sigset_t none;
     ::sigemptyset(&none);
     for (;;) ::sigsuspend(&none);
+  }
+  void hold_first(const std::string& path) {
+    if (first_to_make(path)) return hold("");
+    answer("went on");
+  }
+  void die_first(const std::string& argument) {
+    const size_t space = argument.find(' ');
+    for (int i = 0; i < std::stoi(argument.substr(0, space)); ++i)
+      if (first_to_make(argument.substr(space + 1) + std::to_string(i))) die_by(SIGKILL);
+    answer("went on");
+  }
+  void quit(const std::string& code) {
+    port_.note_quit();
+    ::_exit(std::stoi(code));
+  }
+  void leave(const std::string&) {
+    answer(std::to_string(::getpid()));
+    port_.leave();
+    port_.leave_for_memory(job_);
   }
   void raise(const std::string& signal) { die_by(std::stoi(signal)); }
   void exit(const std::string& code) { ::_exit(std::stoi(code)); }

@@ -22,7 +22,9 @@
 // commands.
 
 using avenir::base::ErrorKind;
+using avenir::engine::JobPolicy;
 using avenir::wire::AnswerKind;
+using avenir::wire::LossCause;
 using avenir::wire::LostMessage;
 using namespace avenir::testing;
 namespace sys = avenir::sys;
@@ -595,7 +597,9 @@ TEST_CASE("a task that does not heed the interrupt is killed after the grace") {
   const uint64_t job = session.submit("stubborn");
   session.wait_started(job);
   session.engine().cancel(job, 0, true);
-  CHECK(session.loss_of(job).signal == SIGKILL);
+  const LostMessage lost = session.loss_of(job);
+  CHECK(lost.signal == SIGKILL);
+  CHECK(lost.cause == LossCause::kInterrupt);
   CHECK(session.value("echo alive") == "alive");
 }
 
@@ -672,6 +676,163 @@ TEST_CASE("cancelling what is not known or already answered does nothing") {
     sys::wait_readable(session.engine().ready_fd(), avenir::base::Deadline::in_seconds(1));
   session.engine().cancel(job, 0, true);
   CHECK(session.value_of(job) == "done");
+}
+
+TEST_CASE("a worker that does not heed an interrupt is replaced before it is killed, so that others need not wait") {
+  const TempFolder folder;
+  const LeavesNothing nothing;
+  TestSession session(folder.path(), "well", 1);
+  const uint64_t job = session.submit("stubborn");
+  session.wait_started(job);
+  session.engine().cancel(job, 0, true);
+  CHECK(session.value("echo in its place") == "in its place");
+  CHECK_FALSE(session.engine().answered(job, 0));
+}
+
+TEST_CASE("an interrupted worker that ends its task after it was replaced is one too many, and goes") {
+  const TempFolder folder;
+  const LeavesNothing nothing;
+  TestSession session(folder.path(), "well", 1);
+  make_fifo(folder.path("gate"));
+  const uint64_t job = session.submit("deaf " + folder.path("gate"));
+  session.wait_started(job);
+  session.engine().cancel(job, 0, true);
+  CHECK(session.value("echo in its place") == "in its place");
+  release(folder.path("gate"));
+  CHECK(eventually([&] { return session.engine().worker_infos().size() == 1; }));
+  CHECK(session.value("echo still there") == "still there");
+}
+
+TEST_CASE("an engine grows and shrinks while it works: nothing is lost, and in the end there are as many as wanted") {
+  const TempFolder folder;
+  const LeavesNothing nothing;
+  TestSession session(folder.path(), "well", 1);
+  make_fifo(folder.path("gate"));
+  const uint64_t running = session.submit("wait " + folder.path("gate"));
+  session.wait_started(running);
+  const auto before = pids_by_id(session);
+  session.engine().resize(3, 1);
+  CHECK(session.value("echo grown") == "grown");
+  CHECK(eventually([&] { return session.engine().worker_infos().size() == 3; }));
+  CHECK(eventually([&] { return session.engine().free_workers() == 2; }));
+  session.engine().resize(1, 1);
+  CHECK(eventually([&] { return session.engine().worker_infos().size() == 1; }));
+  release(folder.path("gate"));
+  CHECK(session.value_of(running) == "released");
+  CHECK(session.value("echo shrunk") == "shrunk");
+  CHECK(pids_by_id(session) == before);
+}
+
+// ---- further attempts, time limits, memory
+
+TEST_CASE("what was begun when its worker was lost is done again as often as it may be") {
+  const TempFolder folder;
+  const LeavesNothing nothing;
+  TestSession session(folder.path(), "well", 2);
+  const std::string code = "die-first 2 " + folder.path("mark");
+  CHECK(session.value_of(session.submit(code, JobPolicy{2})) == "went on");
+  MapSpec map;
+  map.elements = echoes(50);
+  map.elements[7] = "die-first 2 " + folder.path("other");
+  const uint64_t job = session.submit_map(map, JobPolicy{2});
+  for (size_t i = 0; i < 50; ++i) CHECK(session.value_of(job, i) == (i == 7 ? "went on" : std::to_string(i)));
+}
+
+TEST_CASE("without a further attempt it is lost, with the end of every worker that has tried") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 2);
+  CHECK(session.losses_of(session.submit("raise 9")).size() == 1);
+  MapSpec map;
+  map.elements = echoes(20);
+  map.elements[3] = "exit 5";
+  const uint64_t job = session.submit_map(map, JobPolicy{2});
+  const auto losses = session.losses_of(job, 3);
+  REQUIRE(losses.size() == 3);
+  for (const LostMessage& lost : losses) CHECK(lost.exit_code == 5);
+  CHECK(losses[0].pid != losses[2].pid);
+}
+
+TEST_CASE("a map that keeps going answers all elements but those that are lost") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 2);
+  MapSpec map;
+  map.elements = echoes(40);
+  map.keep_going = true;
+  for (const size_t i : {0u, 13u, 39u}) map.elements[i] = "raise 9";
+  const uint64_t job = session.submit_map(map);
+  for (size_t i = 0; i < 40; ++i) {
+    if (map.elements[i] == "raise 9")
+      CHECK(session.loss_of(job, i).signal == SIGKILL);
+    else
+      CHECK(session.value_of(job, i) == std::to_string(i));
+  }
+}
+
+TEST_CASE("a task that is cancelled while its worker is lost is not tried again") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1);
+  const uint64_t job = session.submit("stubborn", JobPolicy{5});
+  session.wait_started(job);
+  session.engine().cancel(job, 0, false);
+  REQUIRE(::kill(only_busy_worker(session), SIGKILL) == 0);
+  CHECK(session.losses_of(job).size() == 1);
+}
+
+TEST_CASE("an evaluation that takes longer than its limit is interrupted, the next one has its own time") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1);
+  session.wait_idle();
+  const auto before = pids_by_id(session);
+  CHECK(session.wait(session.submit("hold", JobPolicy{0, 0.01})).kind == AnswerKind::kRecord);
+  MapSpec map;
+  map.elements = {"echo a", "hold", "echo b", "hold", "echo c"};
+  map.keep_going = true;
+  const uint64_t job = session.submit_map(map, JobPolicy{0, 0.01});
+  CHECK(session.value_of(job, 0) == "a");
+  CHECK(session.wait(job, 1).kind == AnswerKind::kRecord);
+  CHECK(session.value_of(job, 2) == "b");
+  CHECK(session.wait(job, 3).kind == AnswerKind::kRecord);
+  CHECK(session.value_of(job, 4) == "c");
+  CHECK(pids_by_id(session).begin()->second == before.begin()->second);
+}
+
+TEST_CASE("one that does not heed its limit, or is stopped, is lost to it after the grace and not tried again") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1, kNever, 0.05);
+  const uint64_t stubborn = session.submit("stubborn", JobPolicy{3, 0.01});
+  const auto losses = session.losses_of(stubborn);
+  CHECK(losses.size() == 1);
+  CHECK(losses.at(0).cause == LossCause::kTimeLimit);
+  const uint64_t stopped = session.submit("raise " + std::to_string(SIGSTOP), JobPolicy{0, 0.01});
+  CHECK(session.loss_of(stopped).cause == LossCause::kTimeLimit);
+  CHECK(session.value("echo alive") == "alive");
+}
+
+TEST_CASE("why a worker has ended is told: by quit(), by us for what it sent, by us after an interrupt") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1, kNever, 0.05);
+  const LostMessage left = session.loss_of(session.submit("quit 4"));
+  CHECK(left.cause == LossCause::kQuit);
+  CHECK(left.exit_code == 4);
+  CHECK(session.loss_of(session.submit("raise 9")).cause == LossCause::kUnknown);
+  const LostMessage odd = session.loss_of(session.submit("surprise"));
+  CHECK(odd.cause == LossCause::kProtocol);
+  CHECK(odd.note.find("no worker may send") != std::string::npos);
+}
+
+TEST_CASE("a worker that has grown too large goes after its task or element, and loses nothing") {
+  const TempFolder folder;
+  const LeavesNothing nothing;
+  TestSession session(folder.path(), "well", 1);
+  const std::string first = session.value("leave"), second = session.value("leave");
+  CHECK(first != second);
+  MapSpec map;
+  map.elements = {"leave", "echo b", "leave", "echo d", "echo e"};
+  map.bounds = {0, 5};  // one chunk: what is left of it is for others
+  const uint64_t job = session.submit_map(map);
+  CHECK(session.value_of(job, 0) != session.value_of(job, 2));
+  CHECK(session.value_of(job, 1) == "b");
+  CHECK(session.value_of(job, 4) == "e");
 }
 
 // ---- forks of the session
@@ -765,26 +926,30 @@ TEST_CASE("the end of the engine leaves no process, no descriptor and no tempora
   CHECK_FALSE(std::filesystem::exists(folder.path()));
 }
 
-TEST_CASE("a session that is killed takes its template, its workers and the temporary folder with it") {
-  const LeavesNothing nothing;
-  const TempFolder folder;
-  sys::FdPair output = sys::make_socket_pair();
-  sys::SpawnSpec spec = fake_spec("well", folder.path());
-  spec.argv.emplace_back("session");
-  for (int target = 0; target < 3; ++target) spec.fds.emplace_back(output.second.get(), target);
-  const pid_t victim = sys::spawn(spec);
-  output.second.reset();
-  std::string line;
-  char byte;
-  while (sys::read_all(output.first.get(), &byte, 1) && byte != '\n') line += byte;
-  std::istringstream words(line);
-  std::vector<pid_t> pids;
-  for (pid_t pid; words >> pid;) pids.push_back(pid);
-  CHECK(pids.size() == 3);
-  REQUIRE(::kill(victim, SIGKILL) == 0);
-  CHECK(::waitpid(victim, nullptr, 0) == victim);
-  for (const pid_t pid : pids) CHECK(eventually([p = pid] { return process_gone(p); }));
-  CHECK(eventually([&] { return !std::filesystem::exists(folder.path()); }));
+TEST_CASE("a session that is killed, alone or with its template, takes all processes and the temporary folder along") {
+  for (const bool with_template : {false, true}) {
+    const LeavesNothing nothing;
+    const TempFolder folder;
+    sys::FdPair output = sys::make_socket_pair();
+    sys::SpawnSpec spec = fake_spec("well", folder.path());
+    spec.argv.emplace_back("session");
+    for (int target = 0; target < 3; ++target) spec.fds.emplace_back(output.second.get(), target);
+    const pid_t victim = sys::spawn(spec);
+    output.second.reset();
+    std::string line;
+    char byte;
+    while (sys::read_all(output.first.get(), &byte, 1) && byte != '\n') line += byte;
+    std::istringstream words(line);
+    std::vector<pid_t> pids;  // the template's first
+    for (pid_t pid; words >> pid;) pids.push_back(pid);
+    REQUIRE(pids.size() == 3);
+    REQUIRE(::kill(victim, SIGSTOP) == 0);  // or it would make a new template
+    if (with_template) REQUIRE(::kill(pids[0], SIGKILL) == 0);
+    REQUIRE(::kill(victim, SIGKILL) == 0);
+    CHECK(::waitpid(victim, nullptr, 0) == victim);
+    for (const pid_t pid : pids) CHECK(eventually([p = pid] { return process_gone(p); }));
+    CHECK(eventually([&] { return !std::filesystem::exists(folder.path()); }));
+  }
 }
 
 TEST_CASE("engines beside each other do not disturb each other") {

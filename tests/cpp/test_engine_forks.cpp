@@ -32,6 +32,8 @@ extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
 
 using avenir::base::ErrorKind;
 using avenir::engine::EngineOptions;
+using avenir::engine::Interruption;
+using avenir::engine::JobPolicy;
 using avenir::engine::WorkerFds;
 using avenir::engine::WorkerPort;
 using avenir::shm::TaskTable;
@@ -77,7 +79,7 @@ class Fork {
     announce_start();
     const sys::OwnFd opened(::open(fifo.c_str(), O_RDONLY | O_CLOEXEC));
   }
-  bool enter(uint64_t position = 0) { return port_.enter(job_, position); }
+  bool enter(uint64_t position = 0, bool timed = false) { return port_.enter(job_, position, timed); }
 
   void each_position(TaskTable& table, const std::function<void(uint64_t)>& evaluate) {
     base::ByteReader body(message_);
@@ -233,7 +235,7 @@ TEST_CASE("forks beyond the number of workers are parked, and begin in their ord
   CHECK(eventually([&] { return session.engine().unfinished_forks() == 0; }));
 }
 
-TEST_CASE("a parked fork that is killed is lost, and no other") {
+TEST_CASE("a future whose parked fork is killed wants another one, and no other does") {
   const TempFolder folder;
   const std::string fifo = make_fifo(folder);
   TestSession session(forks(1));
@@ -242,12 +244,74 @@ TEST_CASE("a parked fork that is killed is lost, and no other") {
   const pid_t pid = pids_in_state(session, "waiting").at(0);
   const uint64_t other = submit(session, [](Fork& fork) { fork.answer("other"); });
   REQUIRE(::kill(pid, SIGKILL) == 0);
-  const auto lost = session.loss_of(victim);
-  CHECK(lost.pid == pid);
-  CHECK(lost.signal == SIGKILL);
+  CHECK(eventually([&] { return session.engine().wants_fork(victim); }));
+  CHECK_FALSE(session.engine().wants_fork(other));
+  fork_for(session, victim, [](Fork& fork) { fork.answer("after all"); });
   release(fifo);
+  CHECK(session.value_of(victim) == "after all");
   CHECK(session.value_of(first) == "released");
   CHECK(session.value_of(other) == "other");
+}
+
+TEST_CASE("a future that may be tried again wants a fork for each attempt, and one that is cancelled wants none") {
+  TestSession session(forks(2));
+  const auto deadly = [](Fork& fork) { run_task(fork, [] { ::raise(SIGKILL); }); };
+  const uint64_t job = session.engine().new_task(JobPolicy{2});
+  fork_for(session, job, deadly);
+  CHECK(eventually([&] { return session.engine().wants_fork(job); }));
+  fork_for(session, job, deadly);
+  CHECK(eventually([&] { return session.engine().wants_fork(job); }));
+  fork_for(session, job, deadly);
+  CHECK(session.losses_of(job).size() == 3);
+  CHECK_FALSE(session.engine().wants_fork(job));
+
+  const uint64_t cancelled = session.engine().new_task(JobPolicy{2});
+  fork_for(session, cancelled, deadly);
+  CHECK(eventually([&] { return session.engine().wants_fork(cancelled); }));
+  session.engine().cancel(cancelled, 0, true);
+  CHECK_FALSE(session.engine().wants_fork(cancelled));
+  CHECK(session.wait(cancelled).kind == AnswerKind::kCancelled);
+}
+
+TEST_CASE("a future whose fork does not heed its time limit wants no other one") {
+  EngineOptions options = forks(1);
+  options.interrupt_grace = 1;
+  TestSession session(std::move(options));
+  const uint64_t job = session.engine().new_task(JobPolicy{2, 0.01});
+  fork_for(session, job, [](Fork& fork) {
+    ::signal(SIGINT, SIG_IGN);
+    fork.enter(0, true);
+    for (;;) ::pause();
+  });
+  bool wanted = false;
+  CHECK(eventually([&] {
+    wanted = wanted || session.engine().wants_fork(job);
+    return session.engine().answered(job, 0);
+  }));
+  CHECK_FALSE(wanted);
+  CHECK(session.loss_of(job).cause == avenir::wire::LossCause::kTimeLimit);
+}
+
+TEST_CASE("a map wants as many forks as it had, as long as there is work for them") {
+  const TempFolder folder;
+  const std::string fifo = make_fifo(folder);
+  TestSession session(forks(2));
+  const uint64_t job = new_map(session, 10, true);
+  const auto wait_or_die = [&](Fork& fork, uint64_t position) {
+    if (position == 0) fork.wait_at(fifo);
+    if (position == 1) ::raise(SIGKILL);
+    echo_position(fork, position);
+  };
+  fork_for_map(session, job, wait_or_die);
+  session.wait_started(job);
+  fork_for_map(session, job, wait_or_die);
+  CHECK(session.loss_of(job, 1).signal == SIGKILL);
+  CHECK(eventually([&] { return session.engine().wants_fork(job); }));
+  fork_for_map(session, job, wait_or_die);
+  for (uint64_t i = 2; i < 10; ++i) CHECK(session.value_of(job, i) == std::to_string(i));
+  CHECK_FALSE(session.engine().wants_fork(job));
+  release(fifo);
+  CHECK(session.value_of(job, 0) == "0");
 }
 
 TEST_CASE("a fork that dies while it runs is lost with its exit code or signal") {
@@ -285,7 +349,7 @@ TEST_CASE("a fork that runs is interrupted by a cancel that asks for it") {
     fork.announce_start();
     int signal = 0;
     ::sigwait(&interrupt, &signal);
-    fork.answer(fork.port().leave() ? "interrupted" : "stray signal");
+    fork.answer(fork.port().leave() == Interruption::kInterrupt ? "interrupted" : "stray signal");
   });
   session.wait_started(job);
   session.engine().cancel(job, 0, true);

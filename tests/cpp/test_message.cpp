@@ -30,7 +30,7 @@ TEST_CASE("a hello survives its journey, at any cut it is refused") {
     CHECK(error_kind_of([&] { HelloMessage::decode(body.slice(0, size)); }) == ErrorKind::kDisconnected);
 }
 
-TEST_CASE("a loss survives its journey, at any cut it is refused") {
+TEST_CASE("losses survive their journey, at any cut inside one they are refused") {
   LostMessage lost;
   lost.worker = 3;
   lost.pid = 4711;
@@ -38,18 +38,26 @@ TEST_CASE("a loss survives its journey, at any cut it is refused") {
   lost.exit_code = 2;
   lost.status_known = 1;
   lost.element = uint64_t{1} << 40;
+  lost.cause = LossCause::kQuit;
+  lost.memory_watched = 1;
   lost.log = "last words";
-  const auto body = to_shared(lost.encode());
-  const LostMessage read = LostMessage::decode(body);
+  lost.note = "a note";
+  const auto body = to_shared(encode_losses({LostMessage(), lost}));
+  REQUIRE(decode_losses(body).size() == 2);
+  const LostMessage read = decode_losses(body)[1];
   CHECK(read.worker == 3);
   CHECK(read.pid == 4711);
   CHECK(read.signal == 9);
   CHECK(read.exit_code == 2);
   CHECK(read.status_known == 1);
   CHECK(read.element == uint64_t{1} << 40);
+  CHECK(read.cause == LossCause::kQuit);
+  CHECK(read.memory_watched == 1);
   CHECK(read.log == "last words");
-  for (size_t size = 0; size < body.size(); ++size)
-    CHECK(error_kind_of([&] { LostMessage::decode(body.slice(0, size)); }) == ErrorKind::kDisconnected);
+  CHECK(read.note == "a note");
+  const size_t first = encode_losses({LostMessage()}).size();
+  for (size_t size = 1; size < body.size(); ++size)
+    if (size != first) CHECK(error_kind_of([&] { decode_losses(body.slice(0, size)); }) == ErrorKind::kDisconnected);
 }
 
 TEST_CASE("a batch of answers is taken apart without a copy, empty ones too") {

@@ -43,9 +43,11 @@ TestSession::TestSession(const std::string& folder, const std::string& behaviour
 TestSession::TestSession(engine::EngineOptions options)
     : engine_(std::make_unique<engine::Engine>(std::move(options))) {}
 
-uint64_t TestSession::submit(const std::string& command) { return engine_->submit_task(shared(command)); }
+uint64_t TestSession::submit(const std::string& command, engine::JobPolicy policy) {
+  return engine_->submit_task(shared(command), policy);
+}
 
-uint64_t TestSession::submit_map(const MapSpec& spec) {
+uint64_t TestSession::submit_map(const MapSpec& spec, engine::JobPolicy policy) {
   base::Bytes values;
   std::vector<uint64_t> offsets{0};
   for (const std::string& element : spec.elements) {
@@ -66,7 +68,7 @@ uint64_t TestSession::submit_map(const MapSpec& spec) {
   parts.bounds = spec.bounds;
   const uint64_t units = spec.bounds.empty() ? parts.count : spec.bounds.size() - 1;
   auto table = shm::TaskTable::create(parts.count, units, engine_->workers(), spec.keep_going);
-  return engine_->submit_map(std::move(table), shm::write_job_data(parts), spec.order);
+  return engine_->submit_map(std::move(table), shm::write_job_data(parts), spec.order, policy);
 }
 
 template <typename Look>
@@ -130,12 +132,14 @@ std::string TestSession::value_of(uint64_t job, uint64_t element) {
   return text(answer.bytes);
 }
 
-wire::LostMessage TestSession::loss_of(uint64_t job, uint64_t element) {
+wire::LostMessage TestSession::loss_of(uint64_t job, uint64_t element) { return losses_of(job, element).back(); }
+
+std::vector<wire::LostMessage> TestSession::losses_of(uint64_t job, uint64_t element) {
   const wire::Answer answer = wait(job, element);
   if (answer.kind != wire::AnswerKind::kLost)
     throw std::runtime_error("an answer of kind " + std::to_string(static_cast<int>(answer.kind)) +
                              " instead of a loss: " + text(answer.bytes));
-  return wire::LostMessage::decode(answer.bytes);
+  return wire::decode_losses(answer.bytes);
 }
 
 }  // namespace avenir::testing

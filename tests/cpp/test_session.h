@@ -31,8 +31,8 @@ class TestSession {
   engine::Engine& engine() { return *engine_; }
   void close() { engine_.reset(); }
 
-  uint64_t submit(const std::string& command);
-  uint64_t submit_map(const MapSpec& spec);
+  uint64_t submit(const std::string& command, engine::JobPolicy policy = {});
+  uint64_t submit_map(const MapSpec& spec, engine::JobPolicy policy = {});
 
   // Waits for an answer as cpp_engine_collect() does; what comes at once meanwhile is put aside. Throws when
   // none comes.
@@ -47,6 +47,8 @@ class TestSession {
   std::string value(const std::string& command);
   std::string value_of(uint64_t job, uint64_t element = 0);
   wire::LostMessage loss_of(uint64_t job, uint64_t element = 0);
+  // Every attempt's.
+  std::vector<wire::LostMessage> losses_of(uint64_t job, uint64_t element = 0);
 
  private:
   template <typename Look>

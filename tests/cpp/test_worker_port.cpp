@@ -29,9 +29,13 @@ struct Worker {
     ::signal(SIGINT, [](int) { interrupts = interrupts + 1; });
     port.start_watcher();
   }
-  void interrupt(uint64_t job, uint64_t from) {
+  void interrupt(uint64_t job, uint64_t from) { tell(wire::FrameType::kInterrupt, job, {from}); }
+  void time_is_up(uint64_t job, uint64_t position, uint64_t nanoseconds) {
+    tell(wire::FrameType::kTimeLimit, job, {position, nanoseconds});
+  }
+  void tell(wire::FrameType type, uint64_t job, const std::vector<uint64_t>& body) {
     wire::FrameWriter writer;
-    writer.push(wire::FrameType::kInterrupt, job, avenir::base::SharedBytes::copy(&from, sizeof from));
+    writer.push(type, job, avenir::base::SharedBytes::copy(body.data(), body.size() * sizeof(uint64_t)));
     writer.flush(control.first.get(), true);
   }
   bool refuses(uint64_t job, uint64_t position) {
@@ -78,13 +82,52 @@ TEST_CASE("an interrupt is a SIGINT for what runs from its position on, and for 
           if (!worker.port.enter(1, 3)) return 1;
           worker.interrupt(1, 4);
           worker.interrupt(2, 0);
-          if (worker.port.leave()) return 2;
+          if (worker.port.leave() != Interruption::kNone) return 2;
           if (!worker.port.enter(1, 3)) return 3;
           worker.interrupt(1, 3);
           if (!eventually([] { return interrupts > 0; })) return 4;
-          if (!worker.port.leave()) return 5;
+          if (worker.port.leave() != Interruption::kInterrupt) return 5;
           if (interrupts != 1) return 6;
-          return worker.port.enter(4, 0) && !worker.port.leave() ? 0 : 7;
+          return worker.port.enter(4, 0) && worker.port.leave() == Interruption::kNone ? 0 : 7;
+        }) == 0);
+}
+
+TEST_CASE("a time limit ends the evaluation that it names when that has run for as long, and no other") {
+  CHECK(in_a_worker([](Worker& worker) {
+          constexpr uint64_t kHour = 3600 * uint64_t{1000000000};
+          if (!worker.port.enter(1, 3, true)) return 1;
+          if (worker.slot->began == 0) return 2;
+          worker.time_is_up(1, 3, kHour);  // too early
+          worker.time_is_up(1, 2, 0);
+          worker.time_is_up(2, 3, 0);
+          if (worker.port.leave() != Interruption::kNone) return 3;
+          if (!worker.port.enter(1, 4, true)) return 4;  // nothing of it lasts
+          worker.time_is_up(1, 4, 1);
+          if (!eventually([] { return interrupts > 0; })) return 5;
+          if (worker.port.leave() != Interruption::kTimeLimit) return 6;
+          return interrupts == 1 && worker.port.enter(1, 5, true) ? 0 : 7;
+        }) == 0);
+}
+
+TEST_CASE("a worker is over its memory limit when its own memory is more, and never without a limit") {
+  CHECK(in_a_worker([](Worker& worker) {
+          if (worker.port.over_memory_limit()) return 1;
+          worker.slot->memory_limit = uint64_t{1} << 50;
+          if (worker.port.over_memory_limit()) return 2;
+          worker.slot->memory_limit = 1;
+          return worker.port.over_memory_limit() ? 0 : 3;
+        }) == 0);
+}
+
+TEST_CASE("that the code has quit is noted, but not by a process that it forks") {
+  CHECK(in_a_worker([](Worker& worker) {
+          const int code = exit_code_of_child([&] {
+            worker.port.note_quit();
+            return 0;
+          });
+          if (code != 0 || worker.slot->quit != 0) return 1;
+          worker.port.note_quit();
+          return worker.slot->quit == 1 ? 0 : 2;
         }) == 0);
 }
 

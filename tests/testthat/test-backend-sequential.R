@@ -14,8 +14,10 @@ job <- function(x, fun, ...) {
 # The records that a map relays, by element.
 relayed <- function(job) {
   records <- list()
-  values <- backend_map(new_sequential_backend(), job,
-                        function(i, record) records[[as.character(i)]] <<- record)
+  values <- backend_map(new_sequential_backend(), job, function(i, record) {
+    records[[as.character(i)]] <<- record
+    NULL
+  })
   list(values = values, records = records)
 }
 
@@ -131,4 +133,178 @@ test_that("environment variables are set back", {
   expect_identical(Sys.getenv("VARIABLE_OF_TEST"), "before")
   relayed(job(1, function(i) Sys.unsetenv("VARIABLE_OF_TEST")))
   expect_identical(Sys.getenv("VARIABLE_OF_TEST"), "before")
+})
+
+# ---- keeping what there is ----
+
+test_that("what relay() gives in a list stands for the element, NULL too", {
+  values <- backend_map(new_sequential_backend(), job(1:4, function(i) if (i %% 2L == 0L) stop("even") else i),
+                        function(i, record) list(if (i == 2L) record$error))
+  expect_identical(values[c(1L, 3L, 4L)], list(1L, 3L, NULL))
+  expect_identical(conditionMessage(values[[2L]]), "even")
+})
+
+# What the backend gives to harvest() when relay() raises an error at element `at`.
+harvested <- function(at, ...) {
+  got <- NULL
+  harvest <- function(values, done) got <<- list(values = values, done = done)
+  relay <- function(i, record) if (i == at) stop("enough")
+  try(backend_map(new_sequential_backend(), job(..., harvest = harvest), relay), silent = TRUE)
+  got
+}
+
+test_that("a map that ends by an error hands over the values that it has", {
+  got <- harvested(3L, 1:4, function(i) if (i == 3L) stop("e") else i)
+  expect_identical(got$values, list(1L, 2L, NULL, NULL))
+  expect_identical(got$done, c(TRUE, TRUE, FALSE, FALSE))
+})
+
+test_that("an element is over when only its output could not be relayed, and NULL is a value", {
+  got <- harvested(2L, 1:3, function(i) if (i == 2L) cat("out"))
+  expect_identical(got$values, list(NULL, NULL, NULL))
+  expect_identical(got$done, c(TRUE, TRUE, FALSE))
+})
+
+test_that("values that are handed over lie in the order of the elements", {
+  got <- harvested(1L, 1:4, function(i) if (i == 1L) stop("e") else i, order = c(3L, 4L, 1L, 2L))
+  expect_identical(got$values, list(NULL, NULL, 3L, 4L))
+  expect_identical(got$done, c(FALSE, FALSE, TRUE, TRUE))
+})
+
+test_that("a map that comes to its end hands nothing over", {
+  expect_null(harvested(0L, 1:2, identity))
+})
+
+test_that("Ctrl-C hands over the values that there are", {
+  got <- in_child("
+    job <- list(fun = function(i) if (i == 3L) { tools::pskill(Sys.getpid(), tools::SIGINT); Sys.sleep(60) } else i,
+                x = 1:4, args = list(), kernel = 'lapply', globals = list(), packages = character(), seeds = NULL,
+                check_rng = FALSE, stdout = TRUE, conditions = 'condition', bounds = NULL, order = NULL,
+                harvest = function(values, done) kept <<- list(values, done))
+    tryCatch(avenir:::backend_map(avenir:::new_sequential_backend(), job, function(i, record) {
+      ended <<- class(record$error)
+      stop('end')
+    }), error = identity)
+    mark('result', list(kept, ended))
+  ")
+  expect_identical(got[[1L]], list(list(1L, 2L, NULL, NULL), c(TRUE, TRUE, FALSE, FALSE)))
+  expect_true("interrupt" %in% got[[2L]])
+})
+
+# ---- time limits ----
+
+# The record of a future with a time limit.
+limited <- function(expr, timeout, ...) {
+  limited_task <- task(NULL, timeout = timeout, globals = list(...))
+  limited_task$expr <- substitute(expr)
+  backend <- new_sequential_backend()
+  backend_collect(backend, backend_submit(backend, limited_task))
+}
+
+test_that("a future that takes longer than its limit is a FutureTimeoutError", {
+  error <- limited(Sys.sleep(60), 0.05)$error
+  expect_s3_class(error, c("FutureTimeoutError", "FutureInterruptError", "FutureError", "error"), exact = FALSE)
+  expect_match(conditionMessage(error), "0.05 seconds")
+  expect_s3_class(limited(repeat NULL, 0.05)$error, "FutureTimeoutError")
+})
+
+test_that("within its limit a future is as without one", {
+  expect_identical(limited(1 + 1, 60)$value, 2)
+  expect_null(limited(1 + 1, 60)$error)
+  expect_identical(conditionMessage(limited(stop("own"), 60)$error), "own")
+  expect_false(limited(invisible(1), 60)$visible)
+  expect_identical(limited({
+    cat("o")
+    message("m")
+  }, 60)$stdout, "o")
+})
+
+test_that("a limit holds for each element, and the others are not touched", {
+  got <- list()
+  values <- backend_map(new_sequential_backend(), job(1:3, function(i) {
+    if (i == 2L) Sys.sleep(60)
+    i
+  }, timeout = 0.2, name = "future_lapply"), function(i, record) {
+    got[[i]] <<- record$error
+    list("kept")
+  })
+  expect_identical(values, list(1L, "kept", 3L))
+  expect_s3_class(got[[2L]], "FutureTimeoutError")
+  expect_match(conditionMessage(got[[2L]]), "lement 2 of future_lapply()", fixed = TRUE)
+})
+
+test_that("code that handles interrupts keeps its value, and is interrupted again when it goes on", {
+  expect_identical(limited(tryCatch(Sys.sleep(60), interrupt = function(i) "cleaned up"), 0.05)$value, "cleaned up")
+  record <- limited({
+    tryCatch(Sys.sleep(60), interrupt = function(i) NULL)
+    Sys.sleep(60)
+  }, 0.05)
+  expect_s3_class(record$error, "FutureTimeoutError")
+})
+
+test_that("an error of its own after the limit stays the error", {
+  record <- limited(tryCatch(Sys.sleep(60), interrupt = function(i) stop("own")), 0.05)
+  expect_identical(conditionMessage(record$error), "own")
+})
+
+test_that("limits may be nested: each holds for what it is about", {
+  local_plan("sequential")
+  inner <- limited(value(future(Sys.sleep(60), timeout = 0.05)), 60)
+  expect_match(conditionMessage(inner$error), "0.05 seconds")
+  outer <- limited(value(future(Sys.sleep(60), timeout = 60)), 0.05)
+  expect_match(conditionMessage(outer$error), "0.05 seconds")
+  map <- limited(future_lapply(1:3, function(i) Sys.sleep(60)), 0.05)
+  expect_s3_class(map$error, "FutureTimeoutError")
+  after <- limited({
+    try(value(future(Sys.sleep(60), timeout = 0.02)), silent = TRUE)
+    Sys.sleep(60)
+  }, 0.1)
+  expect_match(conditionMessage(after$error), "0.1 seconds")
+})
+
+test_that("no interrupt comes when an evaluation is over, however short the limit", {
+  spin <- function(seconds) {
+    end <- proc.time()[["elapsed"]] + seconds
+    while (proc.time()[["elapsed"]] < end) NULL
+  }
+  outcomes <- vapply(1:200, function(i) {
+    record <- limited(spin(0.001), 0.001, spin = spin)
+    for (k in 1:2000) NULL
+    if (is.null(record$error)) "value" else class(record$error)[1L]
+  }, "")
+  expect_true(all(outcomes %in% c("value", "FutureTimeoutError")))
+})
+
+test_that("a process that the code forks is not interrupted, and the limit holds afterwards", {
+  got <- in_child("
+    record <- function(expr, timeout) {
+      f <- future(expr, substitute = FALSE, timeout = timeout)
+      tryCatch(value(f), error = function(e) class(e)[1L])
+    }
+    mark('result', list(
+      record(quote(parallel::mclapply(1:2, function(i) value(future(i, timeout = 60)), mc.cores = 2)), 60),
+      record(quote({ parallel::mclapply(1:2, identity, mc.cores = 2); Sys.sleep(60) }), 0.5)))
+  ")
+  expect_identical(got, list(list(1L, 2L), "FutureTimeoutError"))
+})
+
+test_that("Ctrl-C stays an interrupt where there is a limit", {
+  got <- in_child("
+    class_of <- function(expr) tryCatch(expr, interrupt = function(i) 'interrupt', error = function(e) class(e))
+    stop_here <- function(i) { tools::pskill(Sys.getpid(), tools::SIGINT); Sys.sleep(60) }
+    mark('result', list(class_of(value(future(stop_here(1), timeout = 60))),
+                        class_of(suppressWarnings(future_lapply(1:2, stop_here, future.timeout = 60)))))
+  ")
+  for (class in got) {
+    expect_true(any(c("interrupt", "FutureInterruptError") %in% class))
+    expect_false("FutureTimeoutError" %in% class)
+  }
+})
+
+test_that("an interrupt that the code has signaled itself is an error, in a map that of the element", {
+  mine <- structure(class = c("interrupt", "condition"), list(message = "mine", call = NULL))
+  expect_s3_class(limited(signalCondition(mine), Inf, mine = mine)$error, "FutureInterruptError")
+  got <- relayed(job(1:3, function(i) if (i == 2L) signalCondition(mine) else i))
+  expect_identical(got$values[c(1L, 3L)], list(1L, 3L))
+  expect_s3_class(got$records[["2"]]$error, "FutureInterruptError")
 })

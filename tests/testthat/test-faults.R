@@ -1,62 +1,24 @@
-# What may go wrong around a multisession plan: interrupts, killed workers, killed sessions.
+# What may go wrong around a multisession plan besides the faults of test-fault-matrix.R: futures whose worker is
+# killed, busy workers and what is left of them, plans that cannot start.
 
 plan_in_child <- "plan(multisession, workers = 2); invisible(value(future(1)))"
 worker_pids <- "worker_pids <- function() avenir:::cpp_engine_workers(plan('backend')$engine)$pid"
 
-interrupted_map <- function(group) {
-  child <- start_child(c(plan_in_child, "
-    out <- tryCatch(future_lapply(1:4, function(i) {
-      file.create(file.path(folder, paste0('begun-', i)))
-      Sys.sleep(60)
-    }), interrupt = function(i) 'interrupt', error = class)
-    mark('back', out)
-    mark('next', future_sapply(1:4, function(i) i * 10))
-  "))
-  on.exit(signal_child(child, tools::SIGKILL))
-  expect_true(wait_until(function() length(list.files(child$folder, "^begun")) == 2L))
-  signal_child(child, tools::SIGINT, group)
-  list(out = child_value(child, "back", 20), after = child_value(child, "next", 20))
-}
-
-test_that("Ctrl-C to the session alone ends a map, and the next one is right", {
-  got <- interrupted_map(group = FALSE)
-  expect_true("FutureInterruptError" %in% got$out || identical(got$out, "interrupt"))
-  expect_identical(got$after, c(10, 20, 30, 40))
-})
-
-test_that("Ctrl-C to the session's process group ends a map, and the next one is right", {
-  got <- interrupted_map(group = TRUE)
-  expect_true("FutureInterruptError" %in% got$out || identical(got$out, "interrupt"))
-  expect_identical(got$after, c(10, 20, 30, 40))
-})
-
 test_that("a killed worker fails its own future and no other, and is replaced", {
   got <- in_child(c(plan_in_child, "
-    victim <- future({ tools::pskill(Sys.getpid(), tools::SIGKILL); Sys.sleep(60) })
+    victim <- future({ tools::pskill(Sys.getpid(), tools::SIGKILL); Sys.sleep(60) }, label = 'victim')
     other <- future(1 + 1)
     error <- tryCatch(value(victim), error = identity)
-    mark('result', list(class = class(error), signal = error$signal, other = value(other),
+    mark('result', list(class = class(error), signal = error$signal, message = conditionMessage(error),
+                        other = value(other),
                         pids = length(unique(future_sapply(1:20, function(i) { Sys.sleep(0.05); Sys.getpid() })))))
   "))
   expect_true(all(c("WorkerLostError", "FutureInterruptError", "FutureError") %in% got$class))
   expect_identical(got$signal, 9L)
+  expect_match(got$message, "SIGKILL")
+  expect_match(got$message, "victim")
   expect_identical(got$other, 2)
   expect_identical(got$pids, 2L)
-})
-
-test_that("an element that kills its worker is the map's error and says which element it was", {
-  got <- in_child(c(plan_in_child, "
-    error <- tryCatch(suppressWarnings(future_lapply(1:6, function(i) {
-      if (i == 4) quit(status = 3)
-      i
-    }, future.chunk.size = 1)), error = identity)
-    mark('result', list(class = class(error), element = error$element, code = error$exit_code,
-                        after = future_sapply(1:3, identity)))
-  "))
-  expect_true("WorkerLostError" %in% got$class)
-  expect_identical(got$element, 4)
-  expect_identical(got$code, 3L)
-  expect_identical(got$after, 1:3)
 })
 
 test_that("a session that is killed leaves no process and no folder of its plan behind", {
@@ -156,4 +118,21 @@ test_that("a fork that the user makes while futures run leaves the plan alone", 
   expect_identical(got$map, 1:3)
   expect_true(got$forked[[1]]$error)
   expect_identical(got$forked[[2]]$map, 1:3)
+})
+
+test_that("a future that is cancelled and does not heed the interrupt is killed after the grace, and says so", {
+  got <- in_child("
+    plan(multisession, workers = 2, interrupt_grace = 0.2)
+    deaf <- future({
+      mark('begun')
+      repeat tryCatch(repeat Sys.sleep(1), interrupt = function(i) NULL)
+    })
+    while (!file.exists(file.path(folder, 'begun'))) Sys.sleep(0.01)
+    cancel(deaf)
+    error <- tryCatch(value(deaf), error = identity)
+    mark('result', list(class = class(error), message = conditionMessage(error), after = future_sapply(1:3, identity)))
+  ")
+  expect_true("FutureCanceledError" %in% got$class)
+  expect_match(got$message, "did not react to the interrupt, and its worker was killed", fixed = TRUE)
+  expect_identical(got$after, 1:3)
 })

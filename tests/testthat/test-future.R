@@ -139,3 +139,67 @@ test_that("globals over the limit are refused where they would travel", {
   expect_error(check_travel_size(big, backend), NA)
   expect_identical(value(future(length(x), globals = list(x = numeric(1e5)))), 100000L)
 })
+
+test_that("retries and time limits that make no sense are refused", {
+  for (bad in list(list(retries = -1), list(retries = NA), list(timeout = 0), list(timeout = "1"))) {
+    pattern <- sprintf("^`%s` must be", names(bad))
+    expect_error(do.call(future, c(1, bad)), pattern, class = "avenir_invalid_argument")
+    expect_error(do.call(futureCall, c(sum, bad)), pattern, class = "avenir_invalid_argument")
+    expect_error(do.call(futureAssign, c("x_of_test", 1, bad)), pattern, class = "avenir_invalid_argument")
+  }
+})
+
+test_that("retries and time limit go with the task, also when the future starts over", {
+  limits_of <- function(future) future_task(future, plan("backend"))[c("retries", "timeout")]
+  asked <- list(retries = 2L, timeout = 3)
+  f <- future(1, lazy = TRUE, retries = 2, timeout = 3)
+  expect_identical(limits_of(f), asked)
+  value(f)
+  expect_identical(limits_of(reset(f)), asked)
+  expect_identical(limits_of(future(1, lazy = TRUE)), list(retries = 0L, timeout = Inf))
+  expect_identical(limits_of(futureCall(sum, list(1), lazy = TRUE, retries = 2, timeout = 3)), asked)
+  envir <- new.env()
+  expect_identical(limits_of(futureAssign("x", 1, lazy = TRUE, retries = 2, timeout = 3, assign.env = envir)), asked)
+})
+
+test_that("a lost worker's error is about the future", {
+  f <- future(1, label = "mine")
+  lost <- future_interrupt_error("worker 1 was killed", "WorkerLostError")
+  e <- about_future(lost, f)
+  expect_identical(e$label, "mine")
+  expect_identical(attr(e, "label"), "mine")
+  expect_identical(attr(e, "uuid"), f$uuid)
+})
+
+test_that("a value that is a reference is reported each time that it is asked for, or is an error", {
+  f <- future(1, label = "mine", lazy = TRUE)
+  class(f) <- c("AvenirFuture", "MultisessionFuture", "Future", "environment")
+  pointer <- new_record(methods::new("externalptr"))
+  collected <- function() {
+    record <- report_reference(pointer, f)
+    f$state <- "finished"
+    f$result <- new_future_result(record, record$error, f)
+  }
+  collected()
+  for (times in 1:2) {
+    expect_warning(value(f), "The value of future \\(.mine.\\) is an external pointer",
+                   class = "avenir_reference_warning")
+  }
+  local_options(avenir.results.onReference = "error")
+  collected()
+  expect_error(value(f), "mine", class = "avenir_reference_error")
+  options(avenir.results.onReference = "ignore")
+  collected()
+  expect_silent(value(f))
+})
+
+test_that("cancel() of a finished or lazy future, of values and of nothing does nothing", {
+  f <- future(1)
+  expect_identical(withVisible(cancel(f)), list(value = f, visible = FALSE))
+  expect_identical(f$state, "finished")
+  lazy <- future(2, lazy = TRUE)
+  expect_identical(cancel(list(f, lazy, 3, NULL)), list(f, lazy, 3, NULL))
+  expect_identical(lazy$state, "created")
+  expect_identical(cancel(3), 3)
+  expect_error(cancel(f, interrupt = NA), class = "avenir_invalid_argument")
+})

@@ -55,9 +55,7 @@ test_that("a map makes its label", {
 })
 
 test_that("an interrupt is raised as FutureInterruptError that names the map", {
-  raise_interrupt <- function(i) {
-    signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
-  }
+  raise_interrupt <- function(i) signalCondition(structure(class = c("interrupt", "condition"), list())) # as R's own
   local_plan("sequential")
   expect_error(suppressWarnings(future_lapply(1:2, raise_interrupt)), "future_lapply\\(\\) interrupted at",
                class = "FutureInterruptError")
@@ -100,3 +98,109 @@ test_that("%d in the label of a report stands for the map's number", {
   expect_warning(future_sapply(1:2, function(i) runif(1), future.label = "draws-%d"), "draws-1",
                  class = "RngFutureWarning")
 })
+
+test_that("what makes no sense as retries, limit or way with errors is refused by every map", {
+  bad <- list(list(future.retries = -1), list(future.retries = NA), list(future.timeout = 0),
+              list(future.timeout = NA_real_), list(future.on.error = "ignore"))
+  m <- matrix(1:4, 2)
+  maps <- list(
+    list(future_lapply, 1:2, identity), list(future_sapply, 1:2, identity), list(future_vapply, 1:2, identity, 1L),
+    list(future_replicate, 2, 1), list(future_mapply, identity, 1:2), list(future_.mapply, identity, list(1:2), NULL),
+    list(future_Map, identity, 1:2), list(future_apply, m, 1, sum), list(future_tapply, 1:2, 1:2, sum),
+    list(future_by, data.frame(x = 1:2), 1:2, nrow), list(future_eapply, list2env(list(a = 1)), identity),
+    list(future_Filter, isTRUE, 1:2), list(future_kernapply, matrix(1:8, 4), stats::kernel("daniell", 1))
+  )
+  for (map in maps) for (argument in bad) {
+    expect_error(do.call(map[[1L]], c(map[-1L], argument)), sprintf("^`%s` must be", names(argument)),
+                 class = "avenir_invalid_argument")
+  }
+})
+
+test_that("a job says what its elements may take and what becomes of errors", {
+  jobs <- list()
+  registerS3method("backend_map", "noting_backend", function(backend, job, relay) {
+    jobs[[length(jobs) + 1L]] <<- job[c("name", "retries", "timeout", "keep_going")]
+    lapply(job$x, identity)
+  }, asNamespace("avenir"))
+  registerS3method("backend_workers", "noting_backend", function(backend) 1L, asNamespace("avenir"))
+  registerS3method("backend_close", "noting_backend", function(backend) invisible(), asNamespace("avenir"))
+  local_plan("sequential", split = TRUE)
+  level <- plan_levels()[[1]]
+  level$backend <- new_backend("noting", "MultisessionFuture")
+  future_lapply(1:2, identity)
+  future_sapply(1:2, identity, future.retries = 2, future.timeout = 3, future.on.error = "keep")
+  future_Map(identity, 1:2, future.retries = 1)
+  expect_identical(jobs[[1]], list(name = "future_lapply", retries = 0L, timeout = Inf, keep_going = FALSE))
+  expect_identical(jobs[[2]], list(name = "future_lapply", retries = 2L, timeout = 3, keep_going = TRUE))
+  expect_identical(jobs[[3]], list(name = "future_mapply", retries = 1L, timeout = Inf, keep_going = FALSE))
+})
+
+relay_of <- function(keep_going = FALSE, here = FALSE) {
+  job <- list(x = as.list(1:3), name = "future_lapply", keep_going = keep_going)
+  new_map_relay(job, new_map_failure(), here)$element
+}
+
+test_that("the relay gives what stands for an element that is kept, otherwise NULL", {
+  error <- simpleError("bad")
+  expect_null(relay_of()(1, new_record(NULL)))
+  expect_error(relay_of()(1, new_record(error = error)), "bad")
+  put <- relay_of(keep_going = TRUE)(2, new_record(error = error))
+  expect_length(put, 1L)
+  expect_s3_class(put[[1]], "simpleError")
+  expect_null(relay_of(keep_going = TRUE)(2, new_record(1)))
+})
+
+test_that("an interrupt ends a map that keeps errors where it means the session, otherwise it is kept", {
+  interrupt <- structure(class = c("interrupt", "condition"), list(message = "", call = NULL))
+  expect_error(relay_of(keep_going = TRUE, here = TRUE)(1, new_record(error = interrupt)),
+               class = "FutureInterruptError")
+  expect_s3_class(relay_of(keep_going = TRUE)(1, new_record(error = interrupt))[[1]], "FutureInterruptError")
+})
+
+test_that("that no worker can be started ends a map that keeps errors, too", {
+  error <- future_error("no worker could be started", "avenir_worker_start_error")
+  expect_error(relay_of(keep_going = TRUE)(1, new_record(error = error)), class = "avenir_worker_start_error")
+})
+
+test_that("an element whose value is a reference is reported as the option says", {
+  record <- new_record(methods::new("externalptr"))
+  record$reference <- TRUE
+  expect_warning(put <- relay_of()(3, record), "value of element 3 of future_lapply() is an external pointer",
+                 fixed = TRUE, class = "avenir_reference_warning")
+  expect_null(put)
+  local_options(avenir.results.onReference = "error")
+  expect_error(relay_of()(3, record), "element 3", class = "avenir_reference_error")
+  expect_s3_class(relay_of(keep_going = TRUE)(3, record)[[1]], "avenir_reference_error")
+  options(avenir.results.onReference = "ignore")
+  expect_silent(relay_of()(3, record))
+})
+
+test_that("with warnings as errors a map raises its element's error, not that it was cancelled", {
+  local_plan("sequential")
+  local_options(warn = 2)
+  expect_error(future_lapply(1:2, function(i) stop("mine")), "^mine$")
+})
+
+for (name in names(conformance_plans())) {
+  set_plan_of(conformance_plans()[[name]])
+
+  local_test("a value that is a reference comes with a warning where it was made in another process", {
+    local_options(avenir.results.onReference = NULL)
+    elsewhere <- as.integer(name != "sequential")
+    reported <- function(expr) {
+      found <- character()
+      withCallingHandlers(expr, warning = function(w) {
+        found <<- c(found, if (inherits(w, "avenir_reference_warning")) conditionMessage(w))
+        invokeRestart("muffleWarning")
+      })
+      found
+    }
+    make <- function(i) if (i == 2) methods::new("externalptr") else i
+    expect_length(reported(future_lapply(1:3, make)), elsewhere)
+    expect_length(reported(value(future(methods::new("externalptr")))), elsewhere)
+    expect_length(reported(value(future(structure(7L, class = c("file", "connection"))))), elsewhere)
+    expect_length(reported(future_lapply(1:2, function(i) list(methods::new("externalptr")))), 0L)
+    if (elsewhere == 1L) expect_match(reported(future_lapply(1:3, make)), "element 2 of future_lapply()", fixed = TRUE)
+  })
+}
+plan("sequential")

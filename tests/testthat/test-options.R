@@ -10,10 +10,13 @@ test_that("environment variables set options that are not set", {
   expect_identical(getOption("future.plan.disallow"), c("a", "b"))
 })
 
-test_that("an option with an unknown value warns and is not followed", {
-  local_options(future.rng.onMisuse = "shout")
-  expect_warning(choice <- option_choice("future.rng.onMisuse", c("warning", "ignore")), "shout")
-  expect_identical(choice, "ignore")
+test_that("an option with an unknown value warns and counts as not set", {
+  for (value in list("shout", NA_character_, c("ignore", "ignore"), TRUE, 1)) {
+    local_options(future.rng.onMisuse = value)
+    expect_warning(choice <- option_choice("future.rng.onMisuse", c("warning", "ignore")),
+                   "is ignored: `warning` is the default", fixed = TRUE, class = "avenir_warning")
+    expect_identical(choice, "warning")
+  }
   options(future.rng.onMisuse = NULL)
   expect_identical(option_choice("future.rng.onMisuse", c("warning", "ignore")), "warning")
 })

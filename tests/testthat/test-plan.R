@@ -201,3 +201,33 @@ test_that("a forked process has a sequential plan and says so once", {
   expect_message(expect_identical(value(future(1)), 1), "forked process")
   expect_message(value(future(1)), NA)
 })
+
+test_that("the same plan with another number of workers keeps those that there are, and loses nothing", {
+  local_plan(tweak(multisession, workers = I(2)))
+  pids <- function() avenir:::cpp_engine_workers(plan("backend")$engine)$pid
+  invisible(value(list(future(1), future(2))))
+  before <- pids()
+  running <- future({
+    Sys.sleep(0.3)
+    42
+  })
+  plan(multisession, workers = I(3))
+  expect_identical(nbrOfWorkers(), 3L)
+  expect_true(all(before %in% pids()))
+  expect_length(pids(), 3L)
+  plan(multisession, workers = I(1))
+  expect_identical(nbrOfWorkers(), 1L)
+  expect_identical(value(running), 42)
+  expect_true(wait_until(function() length(pids()) == 1L))
+  threads <- value(future(Sys.getenv("OMP_NUM_THREADS")))
+  expect_identical(threads, as.character(availableCores()[[1L]]))
+  expect_identical(future_sapply(1:3, identity), 1:3)
+})
+
+test_that("a plan that differs in more than the number of workers has workers of its own", {
+  local_plan(tweak(multisession, workers = I(2)))
+  before <- plan("backend")
+  plan(multisession, workers = I(2), max_memory = "4 GB")
+  expect_false(identical(plan("backend"), before))
+  expect_null(before$engine)
+})

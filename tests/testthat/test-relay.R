@@ -70,3 +70,73 @@ test_that("relaying signals what was not signaled yet", {
   )
   expect_identical(transcript(relay_conditions(recorded)), "message: second")
 })
+
+test_that("output is kept up to the limit, and a note tells how much was dropped", {
+  local_options(avenir.output.limit = 2000)
+  text <- caught(for (i in 1:300) cat("123456789\n"))$stdout
+  expect_identical(text, paste0(strrep("123456789\n", 200),
+                                "[avenir: 1,000 more bytes of output were dropped; see option avenir.output.limit]\n"))
+  expect_identical(caught(cat(strrep("a", 2000)))$stdout, strrep("a", 2000))
+  expect_identical(substr(caught(cat(strrep("a", 2001)))$stdout, 1999L, 2025L), "aa\n[avenir: 1 more bytes of")
+})
+
+test_that("output is not cut within a character", {
+  local_options(avenir.output.limit = 2000)
+  text <- caught(cat("a", strrep("\u00e9", 2000), sep = ""))$stdout
+  expect_true(validEnc(text))
+  expect_match(text, "2,002 more bytes")
+  expect_true(nchar(caught(cat(strrep("\x80", 3000)))$stdout, "bytes") > 2000)
+})
+
+test_that("a little output is kept whatever the limit, and a limit that is none counts as not set", {
+  for (limit in list(0, -1, 10)) {
+    local_options(avenir.output.limit = limit)
+    expect_identical(caught(cat(strrep("a", 1024)))$stdout, strrep("a", 1024))
+    expect_match(caught(cat(strrep("a", 1025)))$stdout, "avenir.output.limit")
+  }
+  for (limit in list("text", NA, c(1, 2), list(), NULL, Inf)) {
+    local_options(avenir.output.limit = limit)
+    expect_identical(caught(cat(strrep("a", 5000)))$stdout, strrep("a", 5000))
+  }
+})
+
+test_that("an evaluation may remove our sink: what it had printed until then is caught", {
+  got <- in_child("
+    capture <- avenir:::new_capture(TRUE, 'condition')
+    outcome <- avenir:::with_capture(capture, {
+      cat('caught')
+      while (sink.number() > 0L) sink()
+      'value'
+    })
+    mark('result', list(outcome, avenir:::capture_take(capture)$stdout, nrow(showConnections())))
+  ")
+  expect_identical(got, list("value", "caught", 0L))
+})
+
+test_that("an evaluation may close all connections, and open one that gets our number", {
+  got <- in_child("
+    evaluate <- function(expr) {
+      capture <- avenir:::new_capture(TRUE, 'condition')
+      outcome <- avenir:::with_capture(capture, expr)
+      list(outcome, avenir:::capture_take(capture)$stdout, nrow(showConnections()))
+    }
+    mark('result', list(
+      evaluate({ cat('lost'); closeAllConnections(); 'value' }),
+      evaluate({ cat('lost'); closeAllConnections(); user <- textConnection('a'); class(user)[1L] }),
+      readLines(user)))
+  ")
+  expect_identical(got, list(list("value", "", 0L), list("textConnection", "", 1L), "a"))
+})
+
+test_that("a warning whose message is no string is relayed", {
+  odd <- function(...) structure(class = c("odd", "warning", "condition"), list(...))
+  for (cond in list(odd(), odd(message = 42), odd(message = list("a")), odd(message = c("a", "b")))) {
+    expect_identical(tryCatch(signal_again(cond), odd = identity), cond)
+    expect_null(withCallingHandlers(signal_again(cond), odd = function(w) invokeRestart("muffleWarning")))
+  }
+  said <- in_child("
+    cond <- structure(class = c('odd', 'warning', 'condition'), list(message = NULL))
+    mark('result', tryCatch(avenir:::signal_again(cond), simpleWarning = conditionMessage))
+  ")
+  expect_match(said, "odd.* has no message")
+})
