@@ -85,6 +85,10 @@ cpp_serialize <- function(object) {
     .Call(`_avenir_cpp_serialize`, object)
 }
 
+cpp_unserialize <- function(bytes) {
+    .Call(`_avenir_cpp_unserialize`, bytes)
+}
+
 cpp_find_globals <- function(expr, envir) {
     .Call(`_avenir_cpp_find_globals`, expr, envir)
 }
@@ -111,6 +115,10 @@ cpp_serialized_size <- function(object) {
 
 cpp_find_reference <- function(object) {
     .Call(`_avenir_cpp_find_reference`, object)
+}
+
+cpp_get_options <- function(names) {
+    .Call(`_avenir_cpp_get_options`, names)
 }
 
 cpp_output_text <- function(bytes) {

@@ -93,16 +93,17 @@ checked_seed <- function(seed) if (is.null(seed) || isFALSE(seed)) seed else fut
 
 new_future <- function(found, seed, stdout, conditions, label, lazy, more) {
   warn_deprecated(names(more))
+  owner <- session_uuid()
   fields <- list(expr = found$expr, globals = found$globals, packages = found$packages, seed = seed,
                  stdout = stdout, conditions = conditions, label = label, lazy = lazy, state = "created",
-                 owner = session_uuid(), uuid = new_future_uuid(), result = NULL)
+                 owner = owner, uuid = new_future_uuid(owner), result = NULL)
   future <- list2env(c(fields, more), parent = emptyenv())
   class(future) <- c("AvenirFuture", "Future", "environment")
   future
 }
 
 warn_deprecated <- function(names) {
-  for (name in intersect(names, c("earlySignal", "gc", "local"))) {
+  for (name in names[names %in% c("earlySignal", "gc", "local")]) {
     warn_avenir(sprintf("Argument `%s` of future() is deprecated and has no effect.", name),
                 "deprecatedWarning")
   }
@@ -122,14 +123,18 @@ session_uuid <- function() {
   session_state$uuid
 }
 
-new_future_uuid <- function() {
-  session_state$futures <- (session_state$futures %||% 0L) + 1L
-  c(session_uuid(), as.character(session_state$futures))
+new_future_uuid <- function(owner = session_uuid()) {
+  number <- (session_state$futures %||% 0L) + 1L
+  session_state$futures <- number
+  c(owner, as.character(number))
 }
+
+# A future's field. `$` would look for methods of each of its classes first.
+field <- function(future, name) .subset2(future, name)
 
 # A future that is not collected lives with the process that started it.
 assert_owner <- function(future) {
-  if (identical(future$owner, session_uuid())) return(invisible())
+  if (identical(field(future, "owner"), session_uuid())) return(invisible())
   text <- paste("Invalid usage of futures: future (%s) was made by process %d and its value is not",
                 "collected; only that process can be asked about it, not this one (%d)")
   maker <- attr(future$owner, "source")$pid
@@ -161,30 +166,28 @@ run <- function(future, ...) UseMethod("run")
 
 #' @export
 run.AvenirFuture <- function(future, ...) {
-  if (future$state != "created") {
+  if (field(future, "state") != "created") {
     stop(future_error(sprintf("A future (%s) can only be launched once", label_of(future)), future = future))
   }
   backend <- current_backend()
-  check_travel_size(future$globals, backend)
+  check_travel_size(field(future, "globals"), backend)
   classes <- backend$future_classes
   class(future) <- c("AvenirFuture", classes, "Future", "environment")
-  future$state <- "failed" # unless the next line returns
-  future$handle <- backend_submit(backend, future_task(future, backend))
-  future$state <- "running"
-  future$backend <- backend
+  set_fields(future, state = "failed") # unless the next line returns
+  handle <- backend_submit(backend, future_task(future, backend))
+  set_fields(future, handle = handle, state = "running", backend = backend)
   if ("UniprocessFuture" %in% classes) collect_future(future)
   invisible(future)
 }
 
-# mget(): `$` looks for methods of each class of a future first.
+set_fields <- function(future, ...) list2env(list(...), future)
+
 future_task <- function(future, backend) {
-  fields <- c("expr", "globals", "packages", "seed", "stdout", "conditions", "label", "retries", "timeout")
-  task <- mget(fields, envir = future)
-  task$check_rng <- isFALSE(task$seed)
-  task$split <- isTRUE(future$split)
-  task["seed"] <- list(if (is.integer(task$seed)) task$seed)
-  task$options <- task_options(backend)
-  task
+  seed <- field(future, "seed")
+  list(expr = field(future, "expr"), globals = field(future, "globals"), packages = field(future, "packages"),
+       seed = if (is.integer(seed)) seed, check_rng = isFALSE(seed), stdout = field(future, "stdout"),
+       conditions = field(future, "conditions"), label = field(future, "label"), split = isTRUE(field(future, "split")),
+       retries = field(future, "retries"), timeout = field(future, "timeout"), options = task_options(backend))
 }
 
 # What a worker is told besides the task; sequential evaluation has it all.
@@ -196,8 +199,9 @@ task_options <- function(backend) {
 # Globals that travel may have a size limit: the plan's `maxSizeOfObjects` or option "future.globals.maxSize".
 # `pieces`: so many tasks share the globals' size, as future.apply counts it.
 check_travel_size <- function(globals, backend, pieces = 1) {
+  if (!length(globals)) return(invisible())
   limit <- backend$max_size %||% getOption("future.globals.maxSize", Inf)
-  if (is.infinite(limit) || inherits(backend, "sequential_backend") || !length(globals)) return(invisible())
+  if (is.infinite(limit) || inherits(backend, "sequential_backend")) return(invisible())
   total <- sum(globals_size(globals))
   if (total > limit * pieces) stop(future_error(size_message(globals, total, limit * pieces)))
 }
@@ -206,19 +210,21 @@ check_travel_size <- function(globals, backend, pieces = 1) {
 
 # Waits for the record and keeps it as the future's result.
 collect_future <- function(future) {
-  if (is.null(future$result) && future$state == "created") run(future)
-  if (!is.null(future$result)) return(future$result)
+  if (!is.null(result <- field(future, "result"))) return(result)
+  if (field(future, "state") == "created") run(future)
+  if (!is.null(result <- field(future, "result"))) return(result)
   assert_owner(future)
-  if (is.null(future$handle)) {
+  if (is.null(handle <- field(future, "handle"))) {
     stop(future_error(sprintf("Future (%s) could not be started and has no value", label_of(future)),
                       future = future))
   }
-  record <- backend_collect(future$backend, future$handle)
-  future$handle <- NULL
+  record <- backend_collect(field(future, "backend"), handle)
+  set_fields(future, handle = NULL)
   if (is_reference(record$value)) record <- report_reference(record, future)
   error <- about_future(record$error, future)
-  future$state <- state_after(error)
-  future$result <- new_future_result(record, error, future)
+  result <- new_future_result(record, error, future)
+  set_fields(future, state = state_after(error), result = result)
+  result
 }
 
 # A value that is a reference comes with a warning or an error, as the user wants, if it was made in another process.
@@ -233,7 +239,8 @@ report_reference <- function(record, future) {
 # Errors of the backend become errors about this future; an interrupt becomes one. A future that was cancelled
 # has no value, even when it had come to its end meanwhile.
 about_future <- function(error, future) {
-  if (future$state == "canceled") return(canceled_error(future, identical(error$cause, "interrupt")))
+  if (field(future, "state") == "canceled") return(canceled_error(future, identical(error$cause, "interrupt")))
+  if (is.null(error)) return(NULL)
   if (inherits(error, "interrupt")) {
     return(interrupted_error(sprintf("Future (%s) was", label_of(future)), future))
   }
@@ -253,6 +260,7 @@ canceled_error <- function(future, killed) {
 }
 
 state_after <- function(error) {
+  if (is.null(error)) return("finished")
   if (inherits(error, "FutureCanceledError")) return("canceled")
   if (inherits(error, "FutureInterruptError")) return("interrupted")
   if (inherits(error, "FutureLaunchError")) "failed" else "finished"
@@ -262,7 +270,7 @@ new_future_result <- function(record, error, future) {
   conditions <- record$conditions
   if (!is.null(error)) conditions <- c(conditions, list(list(condition = error, signaled = 0L)))
   result <- list(value = record$value, visible = record$visible, stdout = record$stdout,
-                 conditions = conditions, rng = record$rng, uuid = future$uuid)
+                 conditions = conditions, rng = record$rng, uuid = field(future, "uuid"))
   class(result) <- "FutureResult"
   result
 }

@@ -40,13 +40,10 @@ option_choice <- function(name, choices) {
 }
 
 # Options of this session that a worker takes over while it evaluates.
-forwarded_options <- function() {
-  names <- c("width", "future.globals.maxSize", "future.globals.onReference", "future.rng.onMisuse",
-             "future.resolve.recursive", "avenir.scheduling", "avenir.results.onReference",
-             "avenir.output.limit")
-  set <- names[names %in% names(.Options)]
-  stats::setNames(lapply(set, getOption), set)
-}
+forwarded_options <- function() cpp_get_options(forwarded)
+
+forwarded <- c("width", "future.globals.maxSize", "future.globals.onReference", "future.rng.onMisuse",
+               "future.resolve.recursive", "avenir.scheduling", "avenir.results.onReference", "avenir.output.limit")
 
 # `-p N` or `--parallel=N` after `--args` or as Rscript's arguments: the number of cores for this session.
 command_line_cores <- function(args = commandArgs()) {

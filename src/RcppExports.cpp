@@ -252,6 +252,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_unserialize
+SEXP cpp_unserialize(SEXP bytes);
+RcppExport SEXP _avenir_cpp_unserialize(SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_unserialize(bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_find_globals
 SEXP cpp_find_globals(SEXP expr, SEXP envir);
 RcppExport SEXP _avenir_cpp_find_globals(SEXP exprSEXP, SEXP envirSEXP) {
@@ -324,6 +334,16 @@ BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type object(objectSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_find_reference(object));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_get_options
+SEXP cpp_get_options(SEXP names);
+RcppExport SEXP _avenir_cpp_get_options(SEXP namesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_get_options(names));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -458,6 +478,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_engine_workers", (DL_FUNC) &_avenir_cpp_engine_workers, 1},
     {"_avenir_cpp_engine_dead", (DL_FUNC) &_avenir_cpp_engine_dead, 1},
     {"_avenir_cpp_serialize", (DL_FUNC) &_avenir_cpp_serialize, 1},
+    {"_avenir_cpp_unserialize", (DL_FUNC) &_avenir_cpp_unserialize, 1},
     {"_avenir_cpp_find_globals", (DL_FUNC) &_avenir_cpp_find_globals, 2},
     {"_avenir_cpp_find_function_globals", (DL_FUNC) &_avenir_cpp_find_function_globals, 3},
     {"_avenir_cpp_find_named_globals", (DL_FUNC) &_avenir_cpp_find_named_globals, 2},
@@ -465,6 +486,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_free_names", (DL_FUNC) &_avenir_cpp_free_names, 2},
     {"_avenir_cpp_serialized_size", (DL_FUNC) &_avenir_cpp_serialized_size, 1},
     {"_avenir_cpp_find_reference", (DL_FUNC) &_avenir_cpp_find_reference, 1},
+    {"_avenir_cpp_get_options", (DL_FUNC) &_avenir_cpp_get_options, 1},
     {"_avenir_cpp_output_text", (DL_FUNC) &_avenir_cpp_output_text, 1},
     {"_avenir_cpp_rng_fault", (DL_FUNC) &_avenir_cpp_rng_fault, 1},
     {"_avenir_cpp_rng_first_fault", (DL_FUNC) &_avenir_cpp_rng_first_fault, 1},

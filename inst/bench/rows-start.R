@@ -110,8 +110,10 @@ bench_row("start-replaced", "a killed worker's replacement is ready", function(a
     workers <- function() asNamespace("avenir")$cpp_engine_workers(plan("backend")$engine)
     before <- workers()$pid
     tools::pskill(before[1L], tools::SIGKILL)
+    deadline <- Sys.time() + 30
     elapsed(repeat {
       now <- workers()
+      if (Sys.time() > deadline) stop("the worker was not replaced")
       if (!before[1L] %in% now$pid && sum(now$state == "idle") == 2L) break
       Sys.sleep(5e-4) # the core is the template's
     })

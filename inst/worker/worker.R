@@ -53,7 +53,6 @@ start_worker <- function(folder) {
   state$kept <- ls(globalenv(), all.names = TRUE)
   state$kinds <- RNGkind()
   if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
-  state$options <- options()
   state$environment <- Sys.getenv()
   state$folder <- getwd()
 }
@@ -160,30 +159,22 @@ end_job <- function() {
   if (isNamespaceLoaded("avenir")) getNamespace("avenir")$reset_worker_plan()
 }
 
-# After each job the worker is as it was, whatever the job did to it. Packages stay attached.
-finish_job <- function() {
-  left <- setdiff(ls(globalenv(), all.names = TRUE, sorted = FALSE), state$kept)
+# After each job the worker is as it was, whatever the job did to it. Packages stay attached. Options are put back in
+# C++.
+finish_job <- function(environment_too) {
+  left <- names(globalenv())
+  left <- left[is.na(match(left, state$kept))]
   if (length(left) > 0L) rm(list = left, envir = globalenv())
   if (isTRUE(state$seeded)) restore_generator()
   while (sink.number() > 0L) sink()
   if (!identical(getwd(), state$folder)) try(setwd(state$folder), silent = TRUE)
-  restore_options()
-  restore_environment()
+  if (environment_too) restore_environment()
 }
 
 restore_generator <- function() {
   suppressWarnings(RNGkind(state$kinds[1L], state$kinds[2L], state$kinds[3L]))
   rm(".Random.seed", envir = globalenv())
   state$seeded <- FALSE
-}
-
-restore_options <- function() {
-  now <- options()
-  if (identical(now, state$options)) return()
-  options(state$options)
-  added <- setdiff(names(options()), names(state$options))
-  state$options <- c(state$options, options()[added])
-  state$options <- state$options[order(names(state$options))]
 }
 
 restore_environment <- function() {

@@ -78,7 +78,8 @@ Interruption WorkerPort::leave() {
   return interrupted;
 }
 
-void WorkerPort::answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size) {
+void WorkerPort::answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size,
+                        Follows follows) {
   const wire::AnswerHead head{element, kind, 0, size};
   std::lock_guard<std::mutex> lock(send_mutex_);
   if (size >= shm::kLargePayload) {
@@ -90,7 +91,7 @@ void WorkerPort::answer(uint64_t job, uint64_t element, wire::AnswerKind kind, c
   if (slot_->batch_job != job || sizeof head + size > shm::kBatchCapacity - have) flush_answers();
   if (sizeof head + size > shm::kBatchCapacity) return send_answer(job, head, data);
   const bool first = add_to_batch(job, head, data);
-  if (base::Deadline::Clock::now() - last_flush_ >= kBatchTime)
+  if (follows == Follows::kNothing || base::Deadline::Clock::now() - last_flush_ >= kBatchTime)
     flush_answers();
   else if (first)
     batch_begun_.wake();

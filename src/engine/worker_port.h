@@ -21,6 +21,9 @@ namespace avenir::engine {
 // What has ended an evaluation from outside.
 enum class Interruption { kNone = 0, kInterrupt = 1, kTimeLimit = 2 };
 
+// Whether an answer is the last of its job that comes from here.
+enum class Follows { kMore, kNothing };
+
 // The worker's end: receives jobs, sends answers, and has a watcher thread that takes interrupts and ends the
 // process when the session is gone, be the worker in the middle of a long C call.
 //
@@ -52,8 +55,9 @@ class WorkerPort final : private sys::ForkAware {
 
   // Answers are collected and sent when there are many, when some time has passed since the last were, or by
   // the watcher when the next evaluation takes long: a finished result is not left to the mercy of a later
-  // one.
-  void answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size);
+  // one. One that nothing follows is sent at once.
+  void answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size,
+              Follows follows = Follows::kMore);
   void send_immediate(uint64_t job, const uint8_t* data, size_t size);
   // Sends what is collected.
   void flush();

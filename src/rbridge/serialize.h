@@ -12,7 +12,7 @@ namespace avenir::rbridge {
 // allocates a hash table for every call, which costs more than a small object itself.
 void serialize_into(SEXP object, base::Bytes& out);
 
-// May jump: call it guarded. The result is not protected.
+// May jump: call it guarded. The result is not protected. What our own writer writes is read by code of our own.
 SEXP unserialize(const uint8_t* data, size_t size);
 
 }  // namespace avenir::rbridge

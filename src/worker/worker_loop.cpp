@@ -195,9 +195,19 @@ class Loop {
   // The session has its answers by now: this is not in anyone's way.
   void clean_up() {
     call_own("end_job", R_NilValue);
-    if (!state_.changed()) return;
-    call_own("finish_job", R_NilValue);
+    const WorkerState::Changes changes = state_.changes();
+    if (!changes.any()) return;
+    const SEXP environment_too = PROTECT(Rf_ScalarLogical(changes.environment ? 1 : 0));
+    call_own("finish_job", environment_too);
+    UNPROTECT(1);
+    if (changes.options) restore_options();
     state_.take();
+  }
+
+  void restore_options() {
+    const SEXP call = PROTECT(state_.options_call());
+    evaluator_.prepare(call, R_BaseEnv);
+    UNPROTECT(1);
   }
 
   // Calls one of worker.R's functions; an error of it is kept by the evaluator.
@@ -231,7 +241,7 @@ class Loop {
     bytes_.clear();
     const Outcome outcome = evaluator_.result(interrupted, value_has_visible, bytes_);
     const auto kind = outcome == Outcome::kPlain ? wire::AnswerKind::kValue : wire::AnswerKind::kRecord;
-    port_.answer(job_, element, kind, bytes_.data(), bytes_.size());
+    port_.answer(job_, element, kind, bytes_.data(), bytes_.size(), follows_);
   }
 
   void send_immediate(const base::Bytes& bytes) { port_.send_immediate(job_, bytes.data(), bytes.size()); }
@@ -278,6 +288,7 @@ class Loop {
   }
 
   void answer_task(bool opened) {
+    follows_ = engine::Follows::kNothing;
     if (!opened) return send_result(0, Interruption::kNone, false);
     const rbridge::Preserved call(evaluator_.value());  // open_job() returns the call
     evaluate(call.get(), R_GlobalEnv, 0, 0, true);
@@ -295,6 +306,7 @@ class Loop {
   // the error of the first element that comes.
   void work_on_map(shm::TaskTable& table, const shm::JobData& data, Elements& elements,
                    const base::SharedBytes& message, bool opened) {
+    follows_ = engine::Follows::kMore;
     const bool ready = opened && keep_function() && load_elements(elements);
     const rbridge::Preserved failure(ready ? R_NilValue : evaluator_.error());
     const auto each = [&](uint64_t position) { return run_position(table, data, elements, position, failure.get()); };
@@ -371,7 +383,8 @@ class Loop {
   WorkerState state_;
   uint64_t job_ = 0;
   int threads_ = port_.threads();
-  bool timed_ = false;                                      // its evaluations have a time limit
+  bool timed_ = false;  // its evaluations have a time limit
+  engine::Follows follows_ = engine::Follows::kMore;
   Clock::time_point next_look_ = Clock::time_point::min();  // at the memory that is used
   rbridge::Preserved context_, function_;
   base::Bytes bytes_;

@@ -26,6 +26,12 @@ bool sinks_are_open() {
   return number > 0;
 }
 
+// An option that is set again to what it was has another address.
+bool is_same(SEXP a, SEXP b) {
+  constexpr int kAsIdentical = 16;  // identical()'s defaults
+  return a == b || R_compute_identical(a, b, kAsIdentical) != 0;
+}
+
 }  // namespace
 
 void WorkerState::take() {
@@ -33,20 +39,46 @@ void WorkerState::take() {
   environment_.clear();
   for (char** variable = environ; *variable != nullptr; ++variable) environment_.emplace_back(*variable);
   directory_ = working_directory();
+  take_options();
+}
+
+void WorkerState::take_options() {
   if (options_ != nullptr) R_ReleaseObject(options_);
-  const SEXP list = options_list();
-  options_ = PROTECT(Rf_allocVector(VECSXP, Rf_length(list)));
-  R_xlen_t i = 0;
-  for (SEXP option = list; option != R_NilValue; option = CDR(option)) SET_VECTOR_ELT(options_, i++, CAR(option));
+  options_ = R_NilValue;
+  const SEXP head = PROTECT(Rf_cons(R_NilValue, R_NilValue));
+  SEXP last = head;
+  for (SEXP option = options_list(); option != R_NilValue; option = CDR(option)) {
+    SETCDR(last, Rf_cons(CAR(option), R_NilValue));
+    last = CDR(last);
+    SET_TAG(last, TAG(option));
+  }
+  options_ = CDR(head);
   R_PreserveObject(options_);
   UNPROTECT(1);
 }
 
 bool WorkerState::options_changed() const {
-  R_xlen_t i = 0;
-  for (SEXP option = options_list(); option != R_NilValue; option = CDR(option), ++i)
-    if (i >= Rf_xlength(options_) || CAR(option) != VECTOR_ELT(options_, i)) return true;
-  return i != Rf_xlength(options_);
+  SEXP now = options_list();
+  for (SEXP before = options_; before != R_NilValue; before = CDR(before), now = CDR(now))
+    if (now == R_NilValue || TAG(now) != TAG(before) || !is_same(CAR(now), CAR(before))) return true;
+  return now != R_NilValue;
+}
+
+// One list as the argument: a value may be code.
+SEXP WorkerState::options_call() const {
+  std::vector<SEXP> changed;
+  for (SEXP before = options_; before != R_NilValue; before = CDR(before))
+    if (!is_same(Rf_GetOption1(TAG(before)), CAR(before))) changed.push_back(before);
+  const auto size = static_cast<R_xlen_t>(changed.size());
+  const SEXP list = PROTECT(Rf_allocVector(VECSXP, size)), names = PROTECT(Rf_allocVector(STRSXP, size));
+  for (R_xlen_t i = 0; i < size; ++i) {
+    SET_VECTOR_ELT(list, i, CAR(changed[static_cast<size_t>(i)]));
+    SET_STRING_ELT(names, i, PRINTNAME(TAG(changed[static_cast<size_t>(i)])));
+  }
+  Rf_setAttrib(list, R_NamesSymbol, names);
+  const SEXP call = Rf_lang2(Rf_install("options"), list);
+  UNPROTECT(2);
+  return call;
 }
 
 bool WorkerState::environment_changed() const {
@@ -56,9 +88,9 @@ bool WorkerState::environment_changed() const {
   return i != environment_.size();
 }
 
-bool WorkerState::changed() const {
-  return Rf_xlength(R_GlobalEnv) != variables_ || options_changed() || environment_changed() ||
-         working_directory() != directory_ || sinks_are_open();
+WorkerState::Changes WorkerState::changes() const {
+  return {Rf_xlength(R_GlobalEnv) != variables_, options_changed(), environment_changed(),
+          working_directory() != directory_ || sinks_are_open()};
 }
 
 }  // namespace avenir::worker

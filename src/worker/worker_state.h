@@ -7,21 +7,29 @@
 
 namespace avenir::worker {
 
-// Tells in about a microsecond whether a job has left traces in the worker: variables, options, environment
-// variables, the working directory, an open sink. Undoing them is worker.R's; this only decides whether there
-// is anything to undo.
+// Tells in about a microsecond what a job has left behind in the worker: variables, options, environment variables, the
+// working directory, an open sink. Options are put back here, since most jobs set some; the rest is worker.R's.
 class WorkerState {
  public:
+  struct Changes {
+    bool variables, options, environment, others;
+    bool any() const { return variables || options || environment || others; }
+  };
+
   // Remembers the present state as the one to return to.
   void take();
-  bool changed() const;
+  Changes changes() const;
+  // The call of options() that gives those of before their values; it may leave others, which are new. Protected by the
+  // caller.
+  SEXP options_call() const;
 
  private:
+  void take_options();
   bool options_changed() const;
   bool environment_changed() const;
 
   R_xlen_t variables_ = 0;
-  SEXP options_ = nullptr;  // the values of .Options, preserved: their addresses are compared
+  SEXP options_ = nullptr;  // pairlist of the values, with their names; preserved
   std::vector<std::string> environment_;
   std::string directory_;
 };

@@ -1,8 +1,18 @@
-# Our writer gives the bytes that R's own gives.
+# Our writer gives the bytes that R's own gives, and our reader what R's own reads.
 
 expect_same_bytes <- function(x) {
-  expect_identical(cpp_serialize(x), serialize(x, NULL, xdr = FALSE, version = 3))
+  bytes <- serialize(x, NULL, xdr = FALSE, version = 3)
+  expect_identical(cpp_serialize(x), bytes)
+  expect_same_read(bytes)
 }
+
+expect_same_read <- function(bytes) {
+  x <- cpp_unserialize(bytes)
+  expect_equal(x, unserialize(bytes))
+  expect_identical(lapply(x, encoding_of), lapply(unserialize(bytes), encoding_of))
+}
+
+encoding_of <- function(x) if (is.character(x)) Encoding(x)
 
 test_that("vectors without attributes are written as R writes them", {
   for (x in list(NULL, TRUE, NA, c(TRUE, FALSE, NA), 1L, NA_integer_, c(3L, 1L), 1.5, c(NA, NaN, Inf, -0), 1i, raw(0),
@@ -43,4 +53,12 @@ test_that("random plain objects are written as R writes them", {
                 sample(c(letters, NA, "\u20ac"), 4, TRUE), as.raw(sample(0:255, 7)), list(runif(2), "x", NULL))
     expect_identical(cpp_serialize(x), serialize(x, NULL, xdr = FALSE, version = 3), info = paste("seed", seed))
   }
+})
+
+test_that("bytes that end early or hold something else are R's to refuse", {
+  bytes <- serialize(list(c(1, 2), "text", list(3L)), NULL, xdr = FALSE)
+  for (size in c(0, 13, seq(14, length(bytes) - 1))) expect_error(cpp_unserialize(bytes[seq_len(size)]))
+  long <- serialize(c(1, 2), NULL, xdr = FALSE)
+  long[length(long) - 16 - 3:0] <- as.raw(c(0xff, 0xff, 0xff, 0x7f)) # the length
+  expect_error(cpp_unserialize(long))
 })
