@@ -27,6 +27,7 @@ enum Token : uint64_t { kWake = 1, kTemplate = 2, kData = 3, kProcess = 4 };
 uint64_t token(Token kind, uint32_t worker = 0) { return (static_cast<uint64_t>(kind) << 32) | worker; }
 
 constexpr unsigned kMostStartFailures = 3;
+constexpr unsigned kShortageRounds = 2;  // a single start may fail by chance
 
 wire::SharedFd share(sys::OwnFd fd) { return std::make_shared<sys::OwnFd>(std::move(fd)); }
 
@@ -578,7 +579,10 @@ void Engine::handle_template_frame(wire::Frame& frame) {
     const unsigned round = worker.start_round;
     drop_worker(worker.id);
     if (error_number == 0) start_directly_ = true;  // it has threads: forking it is not safe
-    if (error_number != 0) worker_start_failed(reason, round);
+    if (error_number != 0) {
+      shortage_ = reason;  // told if the others do: else it is the answer of all that waits
+      worker_start_failed(reason, round);
+    }
     if (error_number == 0 || workers_.empty()) add_missing_workers();
   }
 }
@@ -588,7 +592,7 @@ void Engine::handle_template_frame(wire::Frame& frame) {
 void Engine::add_missing_workers() {
   if (options_.forks) return;
   while (!stopping_ && places_taken() < wanted_ && start_failures_ < kMostStartFailures) {
-    if (start_failures_ > 0 && one_is_starting()) return;  // the system may be short of something: one by one
+    if (failed_rounds_ > 0 && one_is_starting()) return;  // the system may be short of something: one by one
     try {
       add_worker();
     } catch (const base::Error& error) {  // out of descriptors, of processes, of memory
@@ -658,13 +662,14 @@ void Engine::worker_start_failed(const std::string& reason, unsigned round) {
   if (round == start_round_) {
     ++start_failures_;
     ++start_round_;
+    ++failed_rounds_;
   }
   const bool hopeless = start_failures_ >= kMostStartFailures;
   const bool any = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
     return entry.second->state == State::kIdle || entry.second->state == State::kBusy;
   });
   if (hopeless && !any) fail_queue(reason);
-  if (hopeless && any && shortage_.empty()) shortage_ = reason;
+  if (any && failed_rounds_ == kShortageRounds) shortage_ = reason;
 }
 
 void Engine::adopt_process(WorkerLink& worker, pid_t pid, sys::OwnFd pidfd) {
@@ -718,7 +723,8 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
       if (worker.pid < 0) worker.pid = hello.pid;  // the template's news comes by another socket
       worker.state = State::kIdle;
       worker.deadline = Deadline::never();
-      if (start_failures_ > 0) add_missing_workers();
+      if (worker.start_round == start_round_) failed_rounds_ = 0;
+      if (places_taken() < wanted_) add_missing_workers();
       return give_up_place(worker);
     }
     case wire::FrameType::kAnswer:

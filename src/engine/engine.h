@@ -197,6 +197,7 @@ class Engine final : private sys::ForkAware {
   bool start_directly_ = false;           // no template: it could not fork, or never said hello
   unsigned start_failures_ = 0;           // in a row
   unsigned start_round_ = 0;              // grows with each failure: those that were started together count as one
+  unsigned failed_rounds_ = 0;            // in a row, whatever those that are there have answered meanwhile
   std::optional<uint64_t> memory_kills_;  // of the system's, when last looked at
   uint64_t next_job_ = 1;
   uint32_t next_worker_ = 1;
