@@ -88,10 +88,9 @@ replay_future <- function(future) {
     stop_avenir(sprintf("replay(): future (%s) was dropped by value(drop = TRUE) and cannot be evaluated again.",
                         label_of(future)), "avenir_invalid_argument")
   }
-  outcome <- in_kept_session(future, {
-    if (is.integer(future$seed)) set_random_seed(future$seed)
-    eval(make_future_call(future$expr), globalenv())
-  })
+  task <- list(expr = future$expr, globals = future$globals, packages = future$packages, check_rng = FALSE,
+               seed = if (is.integer(future$seed)) future$seed)
+  outcome <- in_kept_session(task, evaluate_task(task))
   if (outcome$visible) outcome$value else invisible(outcome$value)
 }
 

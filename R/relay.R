@@ -116,11 +116,10 @@ capture_take <- function(capture) {
   caught
 }
 
-# Option `avenir.output.limit` says how much is kept of what one evaluation prints; a little always is.
+# Option `avenir.output.limit` says how much is kept of what one evaluation prints.
 captured_text <- function(connection) {
   if (is.null(connection)) return("")
-  bytes <- rawConnectionValue(connection)
-  if (length(bytes) > 1024) cpp_output_text(bytes) else rawToChar(bytes)
+  cpp_output_text(rawConnectionValue(connection))
 }
 
 capture_close <- function(capture) {

@@ -198,8 +198,7 @@ shm::JobDataParts parts_of(const Rcpp::List& job, const base::Bytes& context, co
 
 shm::TaskTable make_table(engine::Engine& engine, const shm::JobDataParts& parts, const Rcpp::List& job) {
   const uint64_t units = parts.bounds.empty() ? parts.count : parts.bounds.size() - 1;
-  return shm::TaskTable::create(parts.count, units, engine.workers(), Rcpp::as<bool>(job["keep_going"]),
-                                policy_of(job["policy"]).timed());
+  return shm::TaskTable::create(parts.count, units, engine.workers(), Rcpp::as<bool>(job["keep_going"]));
 }
 
 }  // namespace

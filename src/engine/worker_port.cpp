@@ -204,9 +204,9 @@ void WorkerPort::watch() {
     if (deadline.passed()) flush_late_answers();
     deadline = base::Deadline::never();
     std::vector<wire::Frame> frames;
-    bool gone = false, session_gone = false;
+    bool gone = false;
     for (const auto& event : events) {
-      if (event.token == kSession) session_gone = true;
+      if (event.token == kSession) gone = true;
       if (event.token == kControl)
         gone = reader.receive(fds_.control.get(), false, frames) == sys::IoStatus::kClosed || gone;
       if (event.token == kBatch) deadline = base::Deadline::in_seconds(kLateSeconds);
@@ -214,7 +214,7 @@ void WorkerPort::watch() {
     }
     for (const wire::Frame& frame : frames)
       if (frame.header.type == wire::FrameType::kGoodbye) leave_process(0);
-    if (gone || session_gone) follow_session();
+    if (gone) follow_session();
     take_interrupts(frames);
   }
 }

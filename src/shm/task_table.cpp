@@ -24,7 +24,7 @@ TaskTable::TaskTable(sys::OwnFd fd, uint64_t positions, uint64_t units, uint32_t
       units_(units),
       workers_(workers) {}
 
-TaskTable TaskTable::create(uint64_t positions, uint64_t units, uint32_t workers, bool keep_going, bool timed) {
+TaskTable TaskTable::create(uint64_t positions, uint64_t units, uint32_t workers, bool keep_going) {
   sys::OwnFd fd = sys::make_memory_file("avenir-table");
   sys::resize_file(fd.get(), table_size(positions));
   TaskTable table(std::move(fd), positions, units, workers);
@@ -34,8 +34,6 @@ TaskTable TaskTable::create(uint64_t positions, uint64_t units, uint32_t workers
   header->units = units;
   header->workers = workers;
   header->keep_going = keep_going ? 1 : 0;
-  header->timed = timed ? 1 : 0;
-  header->reserved = 0;
   header->next = 0;
   header->stop_at = ~uint64_t{0};
   return table;

@@ -31,13 +31,11 @@ struct TableHeader {
   uint64_t units;
   uint32_t workers;     // of the plan: claim sizes follow
   uint32_t keep_going;  // 1: an error does not stop later positions
-  uint32_t timed;       // 1: positions have a time limit, so that workers say when each one began
-  uint32_t reserved;
   std::atomic<uint64_t> next;
   std::atomic<uint64_t> stop_at;  // positions from here on are not to be started
 };
 static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
-static_assert(sizeof(TableHeader) == 56);
+static_assert(sizeof(TableHeader) == 48);
 
 struct UnitRange {
   uint64_t begin, end;
@@ -45,7 +43,7 @@ struct UnitRange {
 
 class TaskTable {
  public:
-  static TaskTable create(uint64_t positions, uint64_t units, uint32_t workers, bool keep_going, bool timed = false);
+  static TaskTable create(uint64_t positions, uint64_t units, uint32_t workers, bool keep_going);
   // A table that came from another process; its size and header are checked.
   static TaskTable attach(sys::OwnFd fd);
 
@@ -56,7 +54,6 @@ class TaskTable {
   uint64_t units() const { return units_; }
   uint32_t workers() const { return workers_; }
   bool keep_going() const { return header()->keep_going != 0; }
-  bool timed() const { return header()->timed != 0; }
 
   // The next `count` units, fewer at the end; empty when all are taken.
   UnitRange claim(uint64_t count);
