@@ -62,50 +62,32 @@ evaluate_task <- function(task) {
 
 # ---- A map ----
 
-# A map under way: a reference object. `position` counts the elements that were begun, `finished` those that are over.
+# A map under way: a reference object. `progress`: how many elements were begun, and how many are over; it and `values`
+# are changed in place.
 new_run <- function(job, split) {
   capture <- new_capture(job$stdout, job$conditions, split, once = TRUE)
   limit <- new_time_limit(job$timeout)
   list2env(list(
     job = job, call = limited_call(make_element_call(job$kernel, job$fun, job$args), limit), size = length(job$x),
-    values = vector("list", length(job$x)), position = 0L, finished = 0L, limit = limit,
+    values = vector("list", length(job$x)), progress = numeric(2L), limit = limit,
     capture = capture, check_rng = job$check_rng, rng = FALSE, seed = get_random_seed()
   ), parent = emptyenv())
 }
 
+position_of <- function(run) run$progress[[1L]]
+
 run_element <- function(run) {
-  if (is.null(run$job$order)) run$position else run$job$order[[run$position]]
+  if (is.null(run$job$order)) position_of(run) else run$job$order[[position_of(run)]]
 }
 
-# Evaluates elements until one has something to relay or none is left. The values are taken out of `run` while
-# the loop changes them, or each change would copy them all.
+# Evaluates elements until one has something to relay or none is left.
 evaluate_run <- function(run) {
-  x <- run$job$x
-  order <- run$job$order
-  evaluate <- run$call
-  finished <- run$finished
-  values <- run$values
-  run$values <- NULL
-  on.exit({
-    run$values <- values
-    run$finished <- finished
-  })
-  while (run$position < run$size) {
-    position <- run$position <- run$position + 1L
-    i <- if (is.null(order)) position else order[[position]]
-    seed_element(run, i)
-    # In a list, never in a variable: the value may be the missing argument.
-    values[i] <- list(evaluate(x[[i]]))
-    finished <- position
-    if (has_drawn(run) || capture_has_any(run$capture)) break
+  seeds <- run$job$seeds
+  repeat {
+    cpp_evaluate_run(run$call, run$job$x, run$job$order, seeds$seeds, seeds$base, run$values, run$progress,
+                     run$capture, capture_output(run$capture), if (run$check_rng) run$seed %||% FALSE)
+    if (position_of(run) == run$size || has_drawn(run) || capture_has_any(run$capture)) return()
   }
-}
-
-# The seed is put in place as R itself does it; set_random_seed() would make R read it twice.
-seed_element <- function(run, i) {
-  if (is.null(run$job$seeds)) return()
-  env <- globalenv()
-  env[[".Random.seed"]] <- element_seed(run$job$seeds, i)
 }
 
 # TRUE for the first element that drew random numbers though none were declared: one report is enough.
@@ -121,11 +103,11 @@ has_drawn <- function(run) {
 evaluate_map <- function(run, relay) {
   complete <- FALSE
   on.exit(if (!complete) harvest_run(run))
-  while (run$position < run$size) {
+  while (position_of(run) < run$size) {
     outcome <- with_capture(run$capture, evaluate_run(run))
     record <- run_record(run, outcome)
     if (!is.null(record)) put_in_place(run, relay(run_element(run), record))
-    run$finished <- run$position
+    run$progress <- rep(position_of(run), 2L)
   }
   complete <- TRUE
   run$values
@@ -143,7 +125,7 @@ put_in_place <- function(run, put) {
 # What there is when the map ends by a condition.
 harvest_run <- function(run) {
   if (is.null(run$job$harvest)) return(invisible())
-  finished <- seq_len(run$finished)
+  finished <- seq_len(run$progress[[2L]])
   done <- logical(run$size)
   done[if (is.null(run$job$order)) finished else run$job$order[finished]] <- TRUE
   run$job$harvest(run$values, done)
@@ -153,7 +135,7 @@ harvest_run <- function(run) {
 # over is about a capture that the element has closed.
 run_record <- function(run, outcome) {
   error <- outcome$error
-  if (run$finished == run$position && !inherits(error, "interrupt")) error <- NULL
+  if (run$progress[[2L]] == position_of(run) && !inherits(error, "interrupt")) error <- NULL
   error <- explained_error(error, run$limit, run$job$timeout, element_in_words(run))
   caught <- capture_take(run$capture)
   rng <- run$rng

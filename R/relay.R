@@ -77,15 +77,22 @@ muffle_condition <- function(cond, pattern = "^muffle") {
 # Standard output goes to a sink of ours from here on.
 capture_begin <- function(capture) {
   if (is.na(capture$stdout)) return(invisible())
-  if (is.null(capture$sink)) {
-    capture$sink <- if (capture$stdout) rawConnection(raw(), "w") else file(nullfile(), "w")
-  }
+  if (is.null(capture$sink)) open_capture(capture)
   capture$depth <- sink.number()
   sink(capture$sink, type = "output", split = capture$split)
 }
 
-# Ends our sink, and those that the evaluation opened and left open. When it has closed our connection, which
-# closeAllConnections() does, what it had printed is lost.
+open_capture <- function(capture) {
+  opened <- if (capture$stdout) cpp_open_output() else list(file(nullfile(), "w"))
+  capture$sink <- opened[[1L]]
+  capture$output <- if (capture$stdout) opened[[2L]]
+}
+
+# What is printed; NULL when it is not wanted.
+capture_output <- function(capture) capture$output
+
+# Ends our sink, and those that the evaluation opened and left open. It may have closed our connection, as
+# closeAllConnections() does.
 capture_end <- function(capture) {
   if (is.null(capture$depth)) return(invisible())
   for (i in seq_len(max(0L, sink.number() - capture$depth))) sink()
@@ -100,31 +107,22 @@ still_there <- function(connection) {
     identical(attr(getConnection(number), "conn_id"), attr(connection, "conn_id"))
 }
 
-# TRUE when something was caught since the last capture_take(). Called once an element: the connection is
-# emptied with each record, so that its value is as a rule zero bytes and asking for it cheaper than seek().
+# TRUE when something was caught since the last capture_take().
 capture_has_any <- function(capture) {
-  length(capture$conditions) > 0L ||
-    (isTRUE(capture$stdout) && length(rawConnectionValue(capture$sink)) > 0L)
+  length(capture$conditions) > 0L || (!is.null(capture$output) && cpp_output_size(capture$output) > 0)
 }
 
 # What was caught: list(stdout, conditions). Only after capture_end(); the capture is empty afterwards.
 capture_take <- function(capture) {
-  caught <- list(stdout = if (isTRUE(capture$stdout)) captured_text(capture$sink),
-                 conditions = capture$conditions)
+  text <- if (!is.null(capture$output)) cpp_take_output(capture$output) else if (isTRUE(capture$stdout)) ""
+  caught <- list(stdout = text, conditions = capture$conditions)
   capture$conditions <- list()
-  capture_close(capture)
   caught
-}
-
-# Option `avenir.output.limit` says how much is kept of what one evaluation prints.
-captured_text <- function(connection) {
-  if (is.null(connection)) return("")
-  cpp_output_text(rawConnectionValue(connection))
 }
 
 capture_close <- function(capture) {
   if (!is.null(capture$sink)) close(capture$sink)
-  capture$sink <- NULL
+  capture$sink <- capture$output <- NULL
 }
 
 # ---- Relaying ----

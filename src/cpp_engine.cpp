@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/scope.h"
 #include "engine/engine.h"
 #include "rbridge/door.h"
 #include "rbridge/serialize.h"
@@ -335,6 +336,32 @@ SEXP cpp_engine_collect(SEXP engine, SEXP id, SEXP relay) {
   });
 }
 
+// Values that are there from a position on are put in place together: to guard each by itself takes longer than to read
+// it. Returns the next position. One that R must look at is left where it is.
+R_xlen_t put_values(engine::Engine& engine, uint64_t id, SEXP results, SEXP done, R_xlen_t position, SEXP order) {
+  constexpr R_xlen_t kMost = 4096;
+  const auto end = static_cast<uint64_t>(std::min(Rf_xlength(results), position + kMost));
+  const int* const elements = order == R_NilValue ? nullptr : INTEGER_RO(order);
+  std::vector<wire::Answer> taken = engine.take_values(id, elements, static_cast<uint64_t>(position), end);
+  size_t used = 0;
+  size_t* const count = &used;
+  const base::ScopeGuard rest([&, count] {
+    for (size_t k = *count; k < taken.size(); ++k) engine.give_back(id, std::move(taken[k]));
+  });
+  const wire::Answer* const answers = taken.data();
+  const size_t size = taken.size();
+  rbridge::guarded([answers, count, size, results, done] {
+    for (; *count < size; ++*count) {
+      const wire::Answer& answer = answers[*count];
+      const SEXP value = rbridge::unserialize(answer.bytes.data(), answer.bytes.size());
+      if (is_reference(value)) return;
+      SET_VECTOR_ELT(results, static_cast<R_xlen_t>(answer.element), value);
+      LOGICAL(done)[answer.element] = 1;
+    }
+  });
+  return position + static_cast<R_xlen_t>(used);
+}
+
 // Puts values into `results` from position `from` (counted from 1) of `order` (NULL: element order) on, until
 // one that R must look at; that one is returned (its value is in `results` too), or NULL at the end. `done` gets TRUE
 // for each that was put there and passed: R does not learn how far this came when it is interrupted.
@@ -343,6 +370,8 @@ SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP 
   return rbridge::door([&]() -> SEXP {
     engine::Engine& target = get_engine(engine);
     for (auto position = static_cast<R_xlen_t>(Rf_asReal(from)) - 1; position < Rf_xlength(results); ++position) {
+      position = put_values(target, job_id(id), results, done, position, order);
+      if (position == Rf_xlength(results)) break;
       const R_xlen_t i = order == R_NilValue ? position : INTEGER_ELT(order, position) - 1;
       const auto taken = await(target, job_id(id), static_cast<uint64_t>(i), relay);
       if (!taken) return wants_fork(position);

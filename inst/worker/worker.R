@@ -18,8 +18,8 @@ functions_environment <- function() environment(main)
 state <- new.env(parent = emptyenv())
 
 # In a process that was forked off the session for one job: its output goes past whatever sinks the session has open, to
-# descriptor 1 if it is caught.
-start_fork <- function(context) {
+# `output` (a connection on descriptor 1) if it is caught.
+start_fork <- function(context, output) {
   context$start()
   own_threads(1L)
   Sys.unsetenv("R_FUTURE_PLAN")
@@ -27,17 +27,12 @@ start_fork <- function(context) {
   options(mc.cores = 1L, error = quote(invisible()), nwarnings = getOption("nwarnings", 50L))
   globalCallingHandlers(NULL)
   globalCallingHandlers(condition = on_condition)
-  if (is.na(context$stdout)) return()
-  state$output <- file("/dev/fd/1", "a")
-  sink(state$output)
+  if (!is.na(context$stdout)) sink(output)
   state$sinks <- sink.number()
 }
 
-# Closes what sinks the job's code has left open above ours, too.
-flush_fork <- function() {
-  while (sink.number() > state$sinks) sink()
-  flush(state$output)
-}
+# Closes what sinks the job's code has left open above ours: what they hold goes to where it belongs.
+close_sinks <- function() while (sink.number() > state$sinks) sink()
 
 start_worker <- function(folder) {
   own_temp_folder(folder)

@@ -232,6 +232,26 @@ std::optional<wire::Answer> Engine::take_finished(uint64_t id, uint64_t element)
   return place.take(element);
 }
 
+std::vector<wire::Answer> Engine::take_values(uint64_t id, const int* order, uint64_t position, uint64_t end) {
+  check_alive();
+  std::vector<wire::Answer> taken;
+  std::lock_guard<std::mutex> lock(mutex_);
+  Job& job = checked(id);
+  for (; position < end; ++position) {
+    const uint64_t element = order == nullptr ? position : static_cast<uint64_t>(order[position]) - 1;
+    AnswerPlace& place = job.place(element);
+    if (place.state != AnswerPlace::State::kFilled || place.kind != wire::AnswerKind::kValue) break;
+    taken.push_back(place.take(element));
+  }
+  return taken;
+}
+
+void Engine::give_back(uint64_t id, wire::Answer answer) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (Job* const job = find(id))
+    job->place(answer.element) = {AnswerPlace::State::kFilled, answer.kind, std::move(answer.bytes)};
+}
+
 std::optional<SharedBytes> Engine::take_immediate(uint64_t id) {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);

@@ -80,6 +80,11 @@ class Engine final : private sys::ForkAware {
   // The answer when it is there. Else the R thread is taken to wait for it: ready_fd() becomes readable when
   // there is something to take, here or among the job's immediate conditions.
   std::optional<wire::Answer> take(uint64_t job, uint64_t element);
+  // The plain values that are there from a position on, up to the first that is not, or is something else. `order`: the
+  // element of each position, counted from 1; nullptr: the same.
+  std::vector<wire::Answer> take_values(uint64_t job, const int* order, uint64_t position, uint64_t end);
+  // What was taken and could not be used yet.
+  void give_back(uint64_t job, wire::Answer answer);
   std::optional<base::SharedBytes> take_immediate(uint64_t job);
   // The answer if it is there and has not been taken.
   std::optional<wire::Answer> take_finished(uint64_t job, uint64_t element);

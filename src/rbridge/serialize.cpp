@@ -14,23 +14,37 @@ constexpr int kNilItem = 254;
 constexpr int kCharEncodingShift = 12;
 constexpr int kLatin1 = 1 << 2, kUtf8 = 1 << 3, kBytes = 1 << 1, kAscii = 1 << 6;
 
-// Grows without throwing through R's frames: running out becomes an R error.
-void append(base::Bytes& out, const void* data, size_t size) {
-  bool failed = false;
-  try {
-    const auto* begin = static_cast<const uint8_t*>(data);
-    out.insert(out.end(), begin, begin + size);
-  } catch (const std::bad_alloc&) {
-    failed = true;
+// Appends without throwing through R's frames.
+class Output {
+ public:
+  explicit Output(base::Bytes& bytes) : bytes_(bytes), before_(bytes.size()) {}
+
+  void put(const void* data, size_t size) {
+    if (failed_) return;
+    try {
+      const auto* begin = static_cast<const uint8_t*>(data);
+      bytes_.insert(bytes_.end(), begin, begin + size);
+    } catch (const std::bad_alloc&) {
+      failed_ = true;
+    }
   }
-  if (failed) Rf_error("out of memory while serializing: %.0f bytes so far", static_cast<double>(out.size()));
-}
+  void put_int(int value) { put(&value, sizeof value); }
 
-void put_int(base::Bytes& out, int value) { append(out, &value, sizeof value); }
+  // Takes everything back when something did not fit.
+  bool finish() {
+    if (failed_) bytes_.resize(before_);
+    return !failed_;
+  }
+  [[noreturn]] void refuse() const {
+    Rf_error("out of memory while serializing: %.0f bytes so far", static_cast<double>(bytes_.size() - before_));
+  }
+  bool failed() const { return failed_; }
 
-// The head that R writes depends on the session only (its version and native encoding): R itself writes it
-// once.
-const base::Bytes& stream_head();
+ private:
+  base::Bytes& bytes_;
+  const size_t before_;
+  bool failed_ = false;
+};
 
 // ---- the fast writer
 
@@ -81,32 +95,32 @@ int encoding_levels(SEXP text) {
   }
 }
 
-void put_strings(SEXP object, base::Bytes& out) {
+void put_strings(SEXP object, Output& out) {
   for (R_xlen_t i = 0; i < XLENGTH(object); ++i) {
     const SEXP text = STRING_ELT(object, i);
     const bool missing = text == NA_STRING;
-    put_int(out, CHARSXP | ((missing ? 0 : encoding_levels(text)) << kCharEncodingShift));
-    put_int(out, missing ? -1 : LENGTH(text));
-    if (!missing) append(out, CHAR(text), static_cast<size_t>(LENGTH(text)));
+    out.put_int(CHARSXP | ((missing ? 0 : encoding_levels(text)) << kCharEncodingShift));
+    out.put_int(missing ? -1 : LENGTH(text));
+    if (!missing) out.put(CHAR(text), static_cast<size_t>(LENGTH(text)));
   }
 }
 
-void put_plain(SEXP object, base::Bytes& out) {
-  if (object == R_NilValue) return put_int(out, kNilItem);
-  put_int(out, TYPEOF(object));
-  put_int(out, LENGTH(object));
+void put_plain(SEXP object, Output& out) {
+  if (object == R_NilValue) return out.put_int(kNilItem);
+  out.put_int(TYPEOF(object));
+  out.put_int(LENGTH(object));
   const auto length = static_cast<size_t>(XLENGTH(object));
   switch (TYPEOF(object)) {
     case LGLSXP:
-      return append(out, LOGICAL(object), length * sizeof(int));
+      return out.put(LOGICAL(object), length * sizeof(int));
     case INTSXP:
-      return append(out, INTEGER(object), length * sizeof(int));
+      return out.put(INTEGER(object), length * sizeof(int));
     case REALSXP:
-      return append(out, REAL(object), length * sizeof(double));
+      return out.put(REAL(object), length * sizeof(double));
     case CPLXSXP:
-      return append(out, COMPLEX(object), length * sizeof(Rcomplex));
+      return out.put(COMPLEX(object), length * sizeof(Rcomplex));
     case RAWSXP:
-      return append(out, RAW(object), length);
+      return out.put(RAW(object), length);
     case STRSXP:
       return put_strings(object, out);
     default:
@@ -218,29 +232,34 @@ SEXP get_plain(Input& input, int depth) {
 
 // ---- R's writer and reader
 
-void out_char(R_outpstream_t stream, int byte) {
-  const auto value = static_cast<char>(byte);
-  append(*static_cast<base::Bytes*>(stream->data), &value, 1);
-}
-
 void out_bytes(R_outpstream_t stream, void* data, int size) {
-  append(*static_cast<base::Bytes*>(stream->data), data, static_cast<size_t>(size));
+  auto& out = *static_cast<Output*>(stream->data);
+  out.put(data, static_cast<size_t>(size));
+  if (out.failed()) out.refuse();
 }
 
-void write_by_r(SEXP object, base::Bytes& out) {
+void out_char(R_outpstream_t stream, int byte) {
+  auto value = static_cast<char>(byte);
+  out_bytes(stream, &value, 1);
+}
+
+void write_by_r(SEXP object, base::Bytes& bytes) {
+  Output out(bytes);
   R_outpstream_st stream;
   R_InitOutPStream(&stream, &out, R_pstream_binary_format, kSerializeVersion, out_char, out_bytes, nullptr, R_NilValue);
   R_Serialize(object, &stream);
 }
 
-const base::Bytes& stream_head() {
-  static base::Bytes head;
-  if (head.empty()) {
-    base::Bytes whole;  // ends with the item NULL
-    write_by_r(R_NilValue, whole);
-    head.assign(whole.begin(), whole.end() - static_cast<long>(sizeof(int)));
-  }
-  return head;
+// What R itself writes first: it depends on the session only (its version and native encoding). Empty until it is
+// known.
+base::Bytes head;
+
+// May jump.
+void learn_head() {
+  if (!head.empty()) return;
+  base::Bytes whole;  // ends with the item NULL
+  write_by_r(R_NilValue, whole);
+  head.assign(whole.begin(), whole.end() - static_cast<long>(sizeof(int)));
 }
 
 void in_bytes(R_inpstream_t stream, void* target, int size) {
@@ -259,15 +278,21 @@ int in_char(R_inpstream_t stream) {
 
 }  // namespace
 
-void serialize_into(SEXP object, base::Bytes& out) {
-  if (!is_plain(object, kDeepest)) return write_by_r(object, out);
-  const base::Bytes& head = stream_head();
-  append(out, head.data(), head.size());
+bool serialize_plain(SEXP object, base::Bytes& bytes) {
+  if (head.empty() || !is_plain(object, kDeepest)) return false;
+  Output out(bytes);
+  out.put(head.data(), head.size());
   put_plain(object, out);
+  return out.finish();
+}
+
+void serialize_into(SEXP object, base::Bytes& bytes) {
+  learn_head();
+  if (!serialize_plain(object, bytes)) write_by_r(object, bytes);
 }
 
 SEXP unserialize(const uint8_t* data, size_t size) {
-  const base::Bytes& head = stream_head();
+  learn_head();
   if (size > head.size() && std::memcmp(data, head.data(), head.size()) == 0) {
     Input plain{data + head.size(), size - head.size()};
     const SEXP value = get_plain(plain, kDeepest);

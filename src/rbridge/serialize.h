@@ -12,6 +12,10 @@ namespace avenir::rbridge {
 // allocates a hash table for every call, which costs more than a small object itself.
 void serialize_into(SEXP object, base::Bytes& out);
 
+// The same where our own writer can do it, which never jumps: needs no guard. False, and nothing appended, where it
+// cannot.
+bool serialize_plain(SEXP object, base::Bytes& out);
+
 // May jump: call it guarded. The result is not protected. What our own writer writes is read by code of our own.
 SEXP unserialize(const uint8_t* data, size_t size);
 

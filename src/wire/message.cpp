@@ -33,6 +33,8 @@ AnswerHead checked(AnswerHead head) {
 
 std::vector<Answer> decode_answers(const base::SharedBytes& body) {
   std::vector<Answer> answers;
+  constexpr size_t kUsual = 64;  // bytes of a small answer
+  answers.reserve(body.size() / kUsual + 1);
   base::ByteReader in(body);
   while (in.left() > 0) {
     const auto head = checked(in.get<AnswerHead>());

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -54,6 +55,17 @@ SEXP printed_text(size_t size) {
 
 // With warn >= 2 R itself turns a warning into an error, unless a handler muffles it.
 bool warnings_are_errors() { return Rf_asInteger(Rf_GetOption1(Rf_install("warn"))) >= 2; }
+
+// Bytes in the file that output goes to. Asked for after every element: lseek() takes less than half of fstat()'s time,
+// and what is written next goes to the end anyhow (O_APPEND).
+size_t output_size() {
+#ifdef AVENIR_PORTABLE
+  struct stat info;
+  return ::fstat(STDOUT_FILENO, &info) < 0 ? 0 : static_cast<size_t>(info.st_size);
+#else
+  return static_cast<size_t>(std::max<off_t>(0, ::lseek(STDOUT_FILENO, 0, SEEK_END)));
+#endif
+}
 
 void set_names(SEXP list, std::initializer_list<const char*> names) {
   const SEXP text = PROTECT(Rf_allocVector(STRSXP, static_cast<R_xlen_t>(names.size())));
@@ -119,7 +131,8 @@ SEXP Evaluator::generator_state() const { return Rf_findVarInFrame(R_GlobalEnv, 
 bool Evaluator::run(SEXP call, SEXP environment, Mode mode) {
   mode_ = mode;
   failed_ = interrupt_signalled_ = false;
-  for (const int slot : {kValue, kError, kConditions}) SET_VECTOR_ELT(held_, slot, R_NilValue);
+  for (const int slot : {kValue, kError, kConditions})
+    if (VECTOR_ELT(held_, slot) != R_NilValue) SET_VECTOR_ELT(held_, slot, R_NilValue);
   const SEXP held = held_;
   const bool finished = rbridge::stops_jumps(
       [call, environment, held] { SET_VECTOR_ELT(held, kValue, Rf_eval(call, environment)); }, token_);
@@ -172,23 +185,13 @@ void Evaluator::relay_now(SEXP condition) {
 // What was printed since the last call, as one string; NULL when nothing was, or when it is not wanted.
 SEXP Evaluator::take_output() {
   if (!redirected_) return R_NilValue;
-  flush_output();
-  struct stat info;
-  if (::fstat(STDOUT_FILENO, &info) < 0 || info.st_size == 0) return R_NilValue;
-  const SEXP text = PROTECT(capture_.output ? printed_text(static_cast<size_t>(info.st_size)) : R_NilValue);
+  flush_standard_output();
+  const size_t size = output_size();
+  if (size == 0) return R_NilValue;
+  const SEXP text = PROTECT(capture_.output ? printed_text(size) : R_NilValue);
   sys::resize_file(STDOUT_FILENO, 0);
   UNPROTECT(1);
   return text;
-}
-
-void Evaluator::flush_output() {
-  if (flush_ != nullptr) {
-    const SEXP call = PROTECT(Rf_lang1(flush_));
-    int failed;
-    R_tryEvalSilent(call, functions_, &failed);  // the code may have closed all connections
-    UNPROTECT(1);
-  }
-  flush_standard_output();
 }
 
 bool Evaluator::serialize_guarded(SEXP object, base::Bytes& bytes) {
@@ -215,21 +218,35 @@ SEXP Evaluator::make_record(SEXP output, bool used_generator, bool value_has_vis
   return record;
 }
 
-Outcome Evaluator::result(engine::Interruption interrupted, bool value_has_visible, base::Bytes& bytes) {
-  const bool used_generator = generator_before_ != nullptr && generator_state() != generator_before_;
-  const SEXP output = PROTECT(take_output());
+// R has jumped without calling the handler: at an interrupt, or when the stack overflowed.
+void Evaluator::settle_error(engine::Interruption interrupted) {
   if (interrupted == engine::Interruption::kNone && interrupt_signalled_)
     interrupted = engine::Interruption::kInterrupt;
   // A map inside the evaluation may have taken the time limit's interrupt for one of its own.
   const bool taken =
       interrupted == engine::Interruption::kTimeLimit && Rf_inherits(VECTOR_ELT(held_, kError), "FutureInterruptError");
-  if (failed_ && (taken || VECTOR_ELT(held_, kError) == R_NilValue)) {
-    // An interrupt, or a stack overflow: R left without calling the handler.
-    const SEXP call = PROTECT(Rf_lang2(Rf_install("unhandled_jump"), Rf_ScalarInteger(static_cast<int>(interrupted))));
-    const SEXP error = PROTECT(Rf_eval(call, functions_));
-    SET_VECTOR_ELT(held_, kError, error);
-    UNPROTECT(2);
-  }
+  if (!taken && VECTOR_ELT(held_, kError) != R_NilValue) return;
+  const SEXP call = PROTECT(Rf_lang2(Rf_install("unhandled_jump"), Rf_ScalarInteger(static_cast<int>(interrupted))));
+  SET_VECTOR_ELT(held_, kError, Rf_eval(call, functions_));
+  UNPROTECT(1);
+}
+
+// The record of a result that cannot be sent.
+void Evaluator::serialize_refusal(SEXP output, bool used_generator, base::Bytes& bytes) {
+  SET_VECTOR_ELT(held_, kValue, R_NilValue);
+  SET_VECTOR_ELT(held_, kConditions, R_NilValue);
+  failed_ = true;
+  const SEXP call = PROTECT(Rf_lang1(Rf_install("not_serializable")));
+  SET_VECTOR_ELT(held_, kError, Rf_eval(call, functions_));
+  const SEXP record = PROTECT(make_record(output, used_generator, false));
+  serialize_guarded(record, bytes);
+  UNPROTECT(2);
+}
+
+Outcome Evaluator::result(engine::Interruption interrupted, bool value_has_visible, base::Bytes& bytes) {
+  const bool used_generator = generator_before_ != nullptr && generator_state() != generator_before_;
+  const SEXP output = PROTECT(take_output());
+  if (failed_) settle_error(interrupted);
   const SEXP got = VECTOR_ELT(held_, kValue);
   const bool visible = !value_has_visible || failed_ || is_true(VECTOR_ELT(got, 1));
   const bool plain =
@@ -237,22 +254,12 @@ Outcome Evaluator::result(engine::Interruption interrupted, bool value_has_visib
   const SEXP object = PROTECT(plain ? (value_has_visible ? VECTOR_ELT(got, 0) : got)
                                     : make_record(output, used_generator, value_has_visible));
   const size_t before = bytes.size();
-  Outcome outcome = plain ? Outcome::kPlain : Outcome::kRecord;
-  if (!serialize_guarded(object, bytes)) {
-    bytes.resize(before);
-    SET_VECTOR_ELT(held_, kValue, R_NilValue);
-    SET_VECTOR_ELT(held_, kConditions, R_NilValue);
-    failed_ = true;
-    const SEXP call = PROTECT(Rf_lang1(Rf_install("not_serializable")));
-    SET_VECTOR_ELT(held_, kError, Rf_eval(call, functions_));
-    const SEXP record = PROTECT(make_record(output, used_generator, false));
-    serialize_guarded(record, bytes);
-    UNPROTECT(2);
-    outcome = Outcome::kRecord;
-  }
+  const bool sent = rbridge::serialize_plain(object, bytes) || serialize_guarded(object, bytes);
+  if (!sent) bytes.resize(before);
+  if (!sent) serialize_refusal(output, used_generator, bytes);
   SET_VECTOR_ELT(held_, kValue, R_NilValue);
   UNPROTECT(2);
-  return outcome;
+  return plain && sent ? Outcome::kPlain : Outcome::kRecord;
 }
 
 }  // namespace avenir::worker

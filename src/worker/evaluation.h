@@ -31,9 +31,6 @@ class Evaluator {
   // The settings of the job whose calls follow. `context` is the list described in R/backend-multisession.R.
   void set_job(SEXP context);
 
-  // In a fork R's output goes through a connection on descriptor 1: `function` of worker.R flushes it.
-  void set_flush(SEXP function) { flush_ = function; }
-
   // Called with the bytes of a condition that is to be relayed at once.
   using ImmediateSink = void (*)(void* data, const base::Bytes& bytes);
   void set_immediate_sink(ImmediateSink sink, void* data);
@@ -61,9 +58,10 @@ class Evaluator {
   bool run(SEXP call, SEXP environment, Mode mode);
   void redirect_output();
   SEXP take_output();
-  void flush_output();
   SEXP generator_state() const;
+  void settle_error(engine::Interruption interrupted);
   SEXP make_record(SEXP output, bool used_generator, bool value_has_visible);
+  void serialize_refusal(SEXP output, bool used_generator, base::Bytes& bytes);
   bool serialize_guarded(SEXP object, base::Bytes& bytes);
   void relay_now(SEXP condition);
 
@@ -78,7 +76,6 @@ class Evaluator {
   bool interrupt_signalled_ = false;
   bool muffle_unrecorded_ = true;
   bool redirected_ = false;
-  SEXP flush_ = nullptr;
   ImmediateSink sink_ = nullptr;
   void* sink_data_ = nullptr;
 };

@@ -8,14 +8,15 @@
 
 #include "base/error.h"
 #include "engine/worker_port.h"
+#include "rbridge/output_connection.h"
 #include "rbridge/serialize.h"
 #include "rbridge/unwind.h"
-#include "rng/mrg32k3a.h"
 #include "shm/job_data.h"
 #include "shm/region.h"
 #include "shm/task_table.h"
 #include "sys/library_threads.h"
 #include "sys/process.h"
+#include "worker/elements.h"
 #include "worker/ending.h"
 #include "worker/evaluation.h"
 #include "worker/worker_state.h"
@@ -66,18 +67,13 @@ class Elements {
  public:
   // `known`: the whole vector where this process has it already.
   Elements(const shm::JobData& data, SEXP known) : data_(data), whole_(known) {
-    if (const auto stream = data.stream()) {
-      kind_ = (*stream)[0];
-      rng::State base;
-      for (size_t i = 0; i < 6; ++i) base.words[i] = static_cast<uint32_t>((*stream)[i + 1]);
-      states_.emplace(base);
-    }
+    if (const auto stream = data.stream()) streams_.emplace(stream->data());
   }
 
   // One element; guarded by itself. False when it cannot be read. The value is not protected.
   bool get(uint64_t index, SEXP token, SEXP& value) {
     if (data_.mode() == shm::ElementMode::kWhole) {
-      value = scalar(static_cast<R_xlen_t>(index));
+      value = vector_element(whole_.get(), static_cast<R_xlen_t>(index));
       return true;
     }
     return read(data_.element(index), token, value);
@@ -92,48 +88,14 @@ class Elements {
     return static_cast<uint64_t>(Rf_xlength(whole)) >= data_.count();
   }
 
-  bool seeded() const { return states_.has_value(); }
-
-  // Puts the element's stream in place, as `.Random.seed`.
   void install_stream(uint64_t index) {
-    if (index != next_stream_) states_->seek(index);
-    next_stream_ = index + 1;
-    const rng::State state = states_->next();
-    const SEXP seed = PROTECT(Rf_allocVector(INTSXP, 7));
-    INTEGER(seed)[0] = kind_;
-    for (size_t i = 0; i < 6; ++i) INTEGER(seed)[i + 1] = static_cast<int>(state.words[i]);
-    Rf_defineVar(R_SeedsSymbol, seed, R_GlobalEnv);
-    UNPROTECT(1);
+    if (streams_) streams_->install(index);
   }
 
  private:
-  SEXP scalar(R_xlen_t i) const {
-    const SEXP x = whole_.get();
-    switch (TYPEOF(x)) {
-      case LGLSXP:
-        return Rf_ScalarLogical(LOGICAL_ELT(x, i));
-      case INTSXP:
-        return Rf_ScalarInteger(INTEGER_ELT(x, i));
-      case REALSXP:
-        return Rf_ScalarReal(REAL_ELT(x, i));
-      case CPLXSXP:
-        return Rf_ScalarComplex(COMPLEX_ELT(x, i));
-      case RAWSXP:
-        return Rf_ScalarRaw(RAW_ELT(x, i));
-      case STRSXP:
-        return Rf_ScalarString(STRING_ELT(x, i));
-      case VECSXP:
-        return VECTOR_ELT(x, i);
-      default:
-        return R_NilValue;
-    }
-  }
-
   const shm::JobData& data_;
   rbridge::Preserved whole_;
-  int kind_ = 0;
-  std::optional<rng::ElementStates> states_;
-  uint64_t next_stream_ = ~uint64_t{0};
+  std::optional<Streams> streams_;
 };
 
 class Loop {
@@ -167,10 +129,10 @@ class Loop {
   void start_fork(SEXP context) {
     leave_session_alone(port_, token_);
     evaluator_.set_job(context);  // takes descriptor 1
-    const SEXP call = PROTECT(Rf_lang2(Rf_install("start_fork"), context));
+    const SEXP output = PROTECT(rbridge::open_output_connection());
+    const SEXP call = PROTECT(Rf_lang3(Rf_install("start_fork"), context, output));
     Rf_eval(call, functions_);
-    UNPROTECT(1);
-    evaluator_.set_flush(Rf_install("flush_fork"));
+    UNPROTECT(2);
   }
 
   // One job that this process, forked for it, knows already. Waits for its turn.
@@ -182,7 +144,9 @@ class Loop {
     if (job.table) {
       Elements elements(*job.data, job.elements);
       work_on_map(*job.table, *job.data, elements, frame.body, opened);
+      close_sinks();
     } else {
+      sinks_are_ours_ = true;
       answer_task(opened);
     }
     port_.say_idle(job_);
@@ -270,10 +234,19 @@ class Loop {
     }
     evaluator_.evaluate(call, environment);
     const Interruption interrupted = port_.leave();
+    if (sinks_are_ours_) close_sinks();
     if (interrupted != Interruption::kNone) drop_pending_interrupt();
     const bool failed = evaluator_.failed();
     send_result(element, interrupted, value_has_visible);
     return !failed;
+  }
+
+  // Nothing else does that in a fork, which leaves without R's own clean-up. The code may have closed all connections.
+  void close_sinks() {
+    const SEXP call = PROTECT(Rf_lang1(Rf_install("close_sinks")));
+    int failed;
+    R_tryEvalSilent(call, functions_, &failed);
+    UNPROTECT(1);
   }
 
   // R may have noted a SIGINT that it has not acted on yet.
@@ -359,7 +332,7 @@ class Loop {
     table.mark(position, shm::kStateStarted, port_.number());
     const SEXP call =
         PROTECT(failure == R_NilValue ? element_call(elements, element) : Rf_lang2(Rf_install("stop"), failure));
-    if (elements.seeded()) elements.install_stream(element);
+    elements.install_stream(element);
     if (!evaluate(call, functions_, position, element, false) && !table.keep_going()) table.stop_from(position);
     UNPROTECT(1);
   }
@@ -368,12 +341,7 @@ class Loop {
   SEXP element_call(Elements& elements, uint64_t element) {
     SEXP value = R_NilValue;
     if (!elements.get(element, token_, value)) return Rf_lang1(Rf_install("unreadable_job"));
-    PROTECT(value);
-    const bool code = TYPEOF(value) == LANGSXP || TYPEOF(value) == SYMSXP || TYPEOF(value) == PROMSXP;
-    const SEXP argument = PROTECT(code ? Rf_lang2(R_QuoteSymbol, value) : value);
-    const SEXP call = Rf_lang2(function_.get(), argument);
-    UNPROTECT(2);
-    return call;
+    return call_on(function_.get(), value);
   }
 
   engine::WorkerPort& port_;
@@ -383,7 +351,8 @@ class Loop {
   WorkerState state_;
   uint64_t job_ = 0;
   int threads_ = port_.threads();
-  bool timed_ = false;  // its evaluations have a time limit
+  bool sinks_are_ours_ = false;  // a fork's one task: what it sinks is in its files before its answer is there
+  bool timed_ = false;           // its evaluations have a time limit
   engine::Follows follows_ = engine::Follows::kMore;
   Clock::time_point next_look_ = Clock::time_point::min();  // at the memory that is used
   rbridge::Preserved context_, function_;

@@ -108,24 +108,28 @@ test_that("an evaluation may remove our sink: what it had printed until then is 
       while (sink.number() > 0L) sink()
       'value'
     })
-    mark('result', list(outcome, avenir:::capture_take(capture)$stdout, nrow(showConnections())))
+    text <- avenir:::capture_take(capture)$stdout
+    avenir:::capture_close(capture)
+    mark('result', list(outcome, text, nrow(showConnections())))
   ")
   expect_identical(got, list("value", "caught", 0L))
 })
 
-test_that("an evaluation may close all connections, and open one that gets our number", {
+test_that("an evaluation may close all connections, and open one that gets our number: nothing printed is lost", {
   got <- in_child("
     evaluate <- function(expr) {
       capture <- avenir:::new_capture(TRUE, 'condition')
       outcome <- avenir:::with_capture(capture, expr)
-      list(outcome, avenir:::capture_take(capture)$stdout, nrow(showConnections()))
+      text <- avenir:::capture_take(capture)$stdout
+      avenir:::capture_close(capture)
+      list(outcome, text, nrow(showConnections()))
     }
     mark('result', list(
-      evaluate({ cat('lost'); closeAllConnections(); 'value' }),
-      evaluate({ cat('lost'); closeAllConnections(); user <- textConnection('a'); class(user)[1L] }),
+      evaluate({ cat('kept'); closeAllConnections(); 'value' }),
+      evaluate({ cat('kept'); closeAllConnections(); user <- textConnection('a'); class(user)[1L] }),
       readLines(user)))
   ")
-  expect_identical(got, list(list("value", "", 0L), list("textConnection", "", 1L), "a"))
+  expect_identical(got, list(list("value", "kept", 0L), list("textConnection", "kept", 1L), "a"))
 })
 
 test_that("a warning whose message is no string is relayed", {
