@@ -102,6 +102,20 @@ void relay_immediates(engine::Engine& engine, uint64_t id, SEXP relay) {
   if (!shortage.empty()) call_guarded(relay, Rcpp::Shield<SEXP>(Rcpp::wrap(shortage)));
 }
 
+// A wake-up takes longer than this on a quiet machine, and most small tasks are over by then.
+constexpr double kSpinSeconds = 50e-6;
+
+// Waits until there may be something to take of the job, for a step at most.
+void await_news(engine::Engine& engine, uint64_t id) {
+  const auto line = engine.open_line(id);
+  const base::ScopeGuard close([&] { engine.close_line(line); });
+  rbridge::Awaited awaited{engine.ready_fd(), line.fd};
+  if (line.fd >= 0 && line.spin) awaited.spin = kSpinSeconds;
+  const rbridge::Woken woken = rbridge::wait_a_step(awaited);
+  if (woken.fd) engine.drain_ready();
+  if (woken.other) engine.receive(line);
+}
+
 // Waits for the answer; interruptible. What is to be relayed at once goes to the R function `relay`. Nothing:
 // the job wants another fork first.
 std::optional<wire::Answer> await(engine::Engine& engine, uint64_t id, uint64_t element, SEXP relay) {
@@ -109,14 +123,14 @@ std::optional<wire::Answer> await(engine::Engine& engine, uint64_t id, uint64_t 
     relay_immediates(engine, id, relay);
     if (auto answer = engine.take(id, element)) return answer;
     if (engine.wants_fork(id)) return std::nullopt;
-    if (rbridge::wait_a_step(engine.ready_fd(), base::Deadline::never())) engine.drain_ready();
+    await_news(engine, id);
   }
 }
 
 // Returns when something has happened to a fork, or after a step; interruptible.
 void await_change(engine::Engine& engine) {
   engine.await_end_of_fork();
-  if (rbridge::wait_a_step(engine.ready_fd(), base::Deadline::never())) engine.drain_ready();
+  if (rbridge::wait_a_step({engine.ready_fd()}).fd) engine.drain_ready();
 }
 
 // Beyond so many unfinished forks the next has to wait until one has ended.
@@ -319,7 +333,7 @@ SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay) {
       if (target.answered(job_id(id), 0)) return Rf_ScalarLogical(1);
       if (target.wants_fork(job_id(id))) return Rf_ScalarLogical(NA_LOGICAL);
       if (deadline.passed()) return Rf_ScalarLogical(0);
-      if (rbridge::wait_a_step(target.ready_fd(), deadline)) target.drain_ready();
+      if (rbridge::wait_a_step({target.ready_fd(), -1, 0, deadline}).fd) target.drain_ready();
     }
   });
 }

@@ -40,7 +40,8 @@ start_worker <- function(folder) {
   own_locale()
   libraries <- .libPaths()
   if (nzchar(Sys.getenv("AVENIR_WORKER_PROFILE"))) source_profiles()
-  .libPaths(libraries) # those of the session, which may have changed them since its own profile
+  # Those of the session, which may have changed them since its own profile. To set them takes 60 system calls.
+  if (!identical(.libPaths(), libraries)) .libPaths(libraries)
   Sys.unsetenv(c("R_FUTURE_PLAN", paste0("AVENIR_WORKER_", c("THREADS", "TMPDIR", "PROFILE", "LOCALE"))))
   # An error that no handler sees must not end the process: with any `error` option R leaves for its top level instead.
   options(mc.cores = 1L, error = quote(invisible()))
@@ -48,7 +49,6 @@ start_worker <- function(folder) {
   state$kept <- ls(globalenv(), all.names = TRUE)
   state$kinds <- RNGkind()
   if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
-  state$environment <- Sys.getenv()
   state$folder <- getwd()
 }
 
@@ -63,12 +63,6 @@ own_temp_folder <- function(folder) {
 # For libraries that are not loaded yet, and for processes that the job starts.
 own_threads <- function(threads) {
   Sys.setenv(OMP_NUM_THREADS = threads, OPENBLAS_NUM_THREADS = threads, MKL_NUM_THREADS = threads)
-}
-
-# Between two jobs.
-change_threads <- function(threads) {
-  own_threads(threads)
-  state$environment <- Sys.getenv()
 }
 
 # The locale that the session had at plan(), which may not be the one its environment variables name: strings must sort
@@ -156,27 +150,19 @@ end_job <- function() {
 
 # After each job the worker is as it was, whatever the job did to it. Packages stay attached. Options are put back in
 # C++.
-finish_job <- function(environment_too) {
+finish_job <- function() {
   left <- names(globalenv())
   left <- left[is.na(match(left, state$kept))]
   if (length(left) > 0L) rm(list = left, envir = globalenv())
   if (isTRUE(state$seeded)) restore_generator()
   while (sink.number() > 0L) sink()
   if (!identical(getwd(), state$folder)) try(setwd(state$folder), silent = TRUE)
-  if (environment_too) restore_environment()
 }
 
 restore_generator <- function() {
   suppressWarnings(RNGkind(state$kinds[1L], state$kinds[2L], state$kinds[3L]))
   rm(".Random.seed", envir = globalenv())
   state$seeded <- FALSE
-}
-
-restore_environment <- function() {
-  now <- Sys.getenv()
-  if (identical(now, state$environment)) return()
-  Sys.unsetenv(setdiff(names(now), names(state$environment)))
-  do.call(Sys.setenv, as.list(state$environment))
 }
 
 # ---- errors of ours

@@ -221,7 +221,37 @@ std::optional<wire::Answer> Engine::take(uint64_t id, uint64_t element) {
   }
   if (place.state == AnswerPlace::State::kTaken)
     throw base::Error(base::ErrorKind::kInternal, "an answer was asked for twice");
+  awaited_job_ = 0;
   return place.take(element);
+}
+
+Engine::DirectLine Engine::open_line(uint64_t id) {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  unsigned busy = 0;
+  DirectLine line;
+  for (auto& [number, worker] : workers_) {
+    if (worker->state != State::kBusy) continue;
+    ++busy;
+    if (worker->job == id && !worker->in_map && !worker->wants_write && worker->data.valid())
+      line = {number, worker->data.get(), false};
+  }
+  line.spin = busy < cores_;
+  if (line.fd >= 0) poller_.leave_reading(line.fd, token(kData, line.worker), true);
+  return line;
+}
+
+void Engine::receive(const DirectLine& line) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = workers_.find(line.worker);
+  if (found != workers_.end() && found->second->data.valid()) receive_from_worker(*found->second);
+}
+
+void Engine::close_line(const DirectLine& line) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = workers_.find(line.worker);
+  if (found == workers_.end() || !found->second->data.valid()) return;
+  poller_.leave_reading(found->second->data.get(), token(kData, line.worker), false);
 }
 
 std::optional<wire::Answer> Engine::take_finished(uint64_t id, uint64_t element) {
@@ -813,7 +843,10 @@ void Engine::worker_died(WorkerLink& worker, const std::string& start_failure) {
     begin_dying(worker);
     while (drain_worker(worker) == sys::IoStatus::kDone) {
     }
-    if (never_started) worker_start_failed(describe_start_failure(worker, start_failure), worker.start_round);
+    if (never_started)
+      worker_start_failed(describe_start_failure(worker, start_failure), worker.start_round);
+    else
+      add_missing_workers();  // the next one starts while it is being found out how this one ended
   }
   reap_own_child(worker);
   if (worker.exit.known || (!worker.own_child && !template_)) bury_worker(worker);

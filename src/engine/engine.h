@@ -90,6 +90,17 @@ class Engine final : private sys::ForkAware {
   std::optional<wire::Answer> take_finished(uint64_t job, uint64_t element);
   bool answered(uint64_t job, uint64_t element);
   int ready_fd() const { return ready_.fd(); }
+
+  // The R thread reads the socket of the worker that has this task itself, while it waits for it: that saves the I/O
+  // thread's wake-up and one more. `fd` -1: no worker has it. `spin`: there is a core that nobody else needs.
+  struct DirectLine {
+    uint32_t worker = 0;
+    int fd = -1;
+    bool spin = false;
+  };
+  DirectLine open_line(uint64_t job);
+  void receive(const DirectLine& line);
+  void close_line(const DirectLine& line);
   void drain_ready() { ready_.drain(); }
 
   // Positions of a map from `from` on that have not been started never will be (0: all; also for a future).
@@ -192,6 +203,7 @@ class Engine final : private sys::ForkAware {
 
   const EngineOptions options_;
   unsigned wanted_, threads_;  // workers, and of each; written by the R thread
+  const unsigned cores_ = sys::usable_cores();
   std::mutex mutex_;
   sys::Poller poller_;
   sys::WakeUp wake_, ready_;

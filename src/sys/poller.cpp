@@ -34,6 +34,8 @@ void Poller::remove(int fd) {
   changed_.wake();
 }
 
+void Poller::leave_reading(int, uint64_t, bool) {}
+
 std::vector<Poller::Event> Poller::wait(base::Deadline deadline) {
   std::vector<pollfd> polled;
   std::vector<uint64_t> tokens;
@@ -68,19 +70,25 @@ Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
 
 namespace {
 
-void control(int epoll, int operation, int fd, uint64_t token, bool write) {
+constexpr uint32_t kWriting = EPOLLOUT;
+
+void control(int epoll, int operation, int fd, uint64_t token, uint32_t events) {
   epoll_event event{};
-  event.events = EPOLLIN | (write ? static_cast<uint32_t>(EPOLLOUT) : 0u);
+  event.events = events;
   event.data.u64 = token;
   if (::epoll_ctl(epoll, operation, fd, &event) < 0) base::raise_system_error("watching a descriptor");
 }
 
 }  // namespace
 
-void Poller::add(int fd, uint64_t token) { control(epoll_.get(), EPOLL_CTL_ADD, fd, token, false); }
+void Poller::add(int fd, uint64_t token) { control(epoll_.get(), EPOLL_CTL_ADD, fd, token, EPOLLIN); }
 
 void Poller::want_write(int fd, uint64_t token, bool wanted) {
-  control(epoll_.get(), EPOLL_CTL_MOD, fd, token, wanted);
+  control(epoll_.get(), EPOLL_CTL_MOD, fd, token, EPOLLIN | (wanted ? kWriting : 0u));
+}
+
+void Poller::leave_reading(int fd, uint64_t token, bool to_others) {
+  control(epoll_.get(), EPOLL_CTL_MOD, fd, token, to_others ? 0u : uint32_t{EPOLLIN});
 }
 
 void Poller::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }

@@ -27,6 +27,9 @@ class Poller {
   void add(int fd, uint64_t token);
   void want_write(int fd, uint64_t token, bool wanted);
   void remove(int fd);
+  // Somebody else reads the descriptor for a while: only that the other side is gone is an event. The portable variant
+  // goes on as before.
+  void leave_reading(int fd, uint64_t token, bool to_others);
   // Events of one wait; empty when the deadline passed or a signal came.
   std::vector<Event> wait(base::Deadline deadline);
   void close();

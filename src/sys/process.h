@@ -59,4 +59,7 @@ int count_threads();
 // Closes every descriptor from `first` on.
 void close_fds_from(int first);
 
+// Cores that this process may run on.
+unsigned usable_cores();
+
 }  // namespace avenir::sys

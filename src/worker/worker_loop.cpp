@@ -161,10 +161,9 @@ class Loop {
     call_own("end_job", R_NilValue);
     const WorkerState::Changes changes = state_.changes();
     if (!changes.any()) return;
-    const SEXP environment_too = PROTECT(Rf_ScalarLogical(changes.environment ? 1 : 0));
-    call_own("finish_job", environment_too);
-    UNPROTECT(1);
+    call_own("finish_job", R_NilValue);
     if (changes.options) restore_options();
+    if (changes.environment) state_.restore_environment();
     state_.take();
   }
 
@@ -214,7 +213,7 @@ class Loop {
     if (std::exchange(threads_, port_.threads()) == port_.threads()) return;
     sys::limit_library_threads(threads_);
     const rbridge::Preserved threads(Rf_ScalarInteger(threads_));
-    call_own("change_threads", threads.get());
+    call_own("own_threads", threads.get());
     state_.take();
   }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <set>
 
 extern char** environ;
 
@@ -25,6 +26,8 @@ bool sinks_are_open() {
   UNPROTECT(1);
   return number > 0;
 }
+
+std::string variable_name(const std::string& variable) { return variable.substr(0, variable.find('=')); }
 
 // An option that is set again to what it was has another address.
 bool is_same(SEXP a, SEXP b) {
@@ -86,6 +89,20 @@ bool WorkerState::environment_changed() const {
   for (char** variable = environ; *variable != nullptr; ++variable, ++i)
     if (i >= environment_.size() || environment_[i] != *variable) return true;
   return i != environment_.size();
+}
+
+// setenv() and unsetenv() move what `environ` points to: the new names are collected first.
+void WorkerState::restore_environment() const {
+  std::set<std::string> before;
+  for (const std::string& variable : environment_) before.insert(variable_name(variable));
+  std::vector<std::string> added;
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    if (before.count(variable_name(*variable)) == 0) added.push_back(variable_name(*variable));
+  for (const std::string& name : added) ::unsetenv(name.c_str());
+  for (const std::string& variable : environment_) {
+    const std::string name = variable_name(variable);
+    if (name.size() < variable.size()) ::setenv(name.c_str(), variable.c_str() + name.size() + 1, 1);
+  }
 }
 
 WorkerState::Changes WorkerState::changes() const {

@@ -8,7 +8,7 @@
 namespace avenir::worker {
 
 // Tells in about a microsecond what a job has left behind in the worker: variables, options, environment variables, the
-// working directory, an open sink. Options are put back here, since most jobs set some; the rest is worker.R's.
+// working directory, an open sink. Options and environment variables are put back here; the rest is worker.R's.
 class WorkerState {
  public:
   struct Changes {
@@ -22,6 +22,7 @@ class WorkerState {
   // The call of options() that gives those of before their values; it may leave others, which are new. Protected by the
   // caller.
   SEXP options_call() const;
+  void restore_environment() const;
 
  private:
   void take_options();

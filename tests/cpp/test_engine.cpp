@@ -117,6 +117,43 @@ TEST_CASE("submission does not wait: neither for workers that start nor for one 
   for (const uint64_t job : jobs) CHECK(session.value_of(job) == std::to_string(padding.size() + 5));
 }
 
+TEST_CASE("who waits for a task may read its worker's socket itself, also when the worker ends") {
+  const TempFolder folder;
+  const LeavesNothing nothing;
+  TestSession session(folder.path(), "well", 2);
+  for (const std::string command : {"echo", "raise 9"}) {
+    session.wait_idle();
+    const uint64_t job = session.submit(command);
+    const auto line = session.engine().open_line(job);
+    REQUIRE(line.fd >= 0);
+    CHECK(avenir::sys::wait_readable(line.fd, avenir::base::Deadline::in_seconds(kPatience)));
+    session.engine().receive(line);
+    session.engine().close_line(line);
+    const auto answer = session.wait(job);
+    CHECK(answer.kind == (command == "echo" ? AnswerKind::kValue : AnswerKind::kLost));
+  }
+  const uint64_t map = session.submit_map({{"echo"}, {}, {}, "", false});
+  CHECK(session.engine().open_line(map).fd < 0);  // a map has many workers
+  session.wait(map);
+}
+
+TEST_CASE("values are taken together up to the first that is not there or is a record, and can be given back") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 2);
+  const uint64_t job = session.submit_map({{"echo a", "echo b", "record c", "echo d"}, {}, {}, "", false});
+  session.wait(job, 3);
+  session.engine().give_back(job, {3, AnswerKind::kValue, avenir::base::SharedBytes::copy("d", 1)});
+  session.wait(job, 2);
+  const auto first = session.engine().take_values(job, nullptr, 0, 4);
+  REQUIRE(first.size() == 2);
+  CHECK(first[1].element == 1);
+  CHECK(session.engine().take_values(job, nullptr, 2, 4).empty());
+  const int order[] = {4, 3, 2, 1};
+  const auto last = session.engine().take_values(job, order, 0, 4);
+  REQUIRE(last.size() == 1);
+  CHECK(last[0].element == 3);
+}
+
 TEST_CASE("payloads and answers of any size arrive, large ones by memory files") {
   const TempFolder folder;
   const LeavesNothing nothing;

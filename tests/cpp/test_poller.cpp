@@ -49,6 +49,22 @@ TEST_CASE("the other side's end is reported as something to read") {
   CHECK(events[0].readable);
 }
 
+#ifndef AVENIR_PORTABLE
+TEST_CASE("while somebody else reads a descriptor only its end is an event") {
+  Poller poller;
+  FdPair ends = make_socket_pair();
+  poller.add(ends.first.get(), 4);
+  poller.leave_reading(ends.first.get(), 4, true);
+  write_all(ends.second.get(), "x", 1);
+  CHECK(poller.wait(Deadline::now()).empty());
+  poller.leave_reading(ends.first.get(), 4, false);
+  CHECK(events_of(poller).size() == 1);
+  poller.leave_reading(ends.first.get(), 4, true);
+  ends.second.reset();
+  CHECK(events_of(poller).size() == 1);
+}
+#endif
+
 TEST_CASE("room to write is reported only while it is wanted") {
   Poller poller;
   FdPair ends = make_socket_pair();

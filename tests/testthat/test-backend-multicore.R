@@ -50,6 +50,15 @@ test_that("warnings that the session has deferred are not printed by forks", {
   expect_length(gregexpr("deferred", child_output(child), fixed = TRUE)[[1]], 1L)
 })
 
+test_that("what a future has sunk to a file is there with its value, also when it leaves the sink open", {
+  got <- in_child(c(multicore_in_child, "
+    file <- file.path(folder, 'sunk')
+    done <- value(future({ sink(file); cat('kept'); TRUE }))
+    mark('result', list(done, readLines(file, warn = FALSE)))
+  "))
+  expect_identical(got, list(TRUE, "kept"))
+})
+
 test_that("output goes past the sinks of the session, and is relayed into them", {
   got <- in_child(c(multicore_in_child, "
     text <- capture.output({
