@@ -9,8 +9,10 @@
 #include "engine/engine.h"
 #include "rbridge/door.h"
 #include "rbridge/serialize.h"
+#include "rbridge/shared_stream.h"
 #include "rbridge/wait.h"
 #include "shm/job_data.h"
+#include "shm/segment_store.h"
 #include "shm/task_table.h"
 #include "worker/worker_loop.h"
 
@@ -37,6 +39,13 @@ std::vector<std::string> strings(const Rcpp::List& list, const char* name) {
 void serialize_guarded(SEXP object, base::Bytes& bytes) {
   base::Bytes* const target = &bytes;
   rbridge::guarded([object, target] { rbridge::serialize_into(object, *target); });
+}
+
+// The same with large vectors in shared memory.
+void share_guarded(SEXP object, rbridge::SharedWriting& writing, base::Bytes& bytes) {
+  base::Bytes* const target = &bytes;
+  rbridge::SharedWriting* const shared = &writing;
+  rbridge::guarded([object, target, shared] { shared->write(object, *target); });
 }
 
 // Not protected.
@@ -72,7 +81,15 @@ SEXP attempts_fields(const base::SharedBytes& bytes) {
   return attempts;
 }
 
+// The answer has the segments until its views have them.
+void know_segments(const wire::Answer& answer) {
+  if (!answer.segments) return;
+  for (const auto& segment : *static_cast<const shm::Segments*>(answer.segments.get()))
+    shm::SegmentStore::process().know(segment);
+}
+
 SEXP content_of(const wire::Answer& answer) {
+  know_segments(answer);
   switch (answer.kind) {
     case wire::AnswerKind::kValue:
     case wire::AnswerKind::kRecord:
@@ -186,11 +203,11 @@ std::vector<uint64_t> bounds_of(SEXP ends) {
 }
 
 // Offsets, then the serialized elements.
-base::Bytes serialize_each(SEXP list) {
+base::Bytes serialize_each(SEXP list, rbridge::SharedWriting& writing) {
   base::Bytes values;
   std::vector<uint64_t> offsets{0};
   for (R_xlen_t i = 0; i < Rf_xlength(list); ++i) {
-    serialize_guarded(VECTOR_ELT(list, i), values);
+    share_guarded(VECTOR_ELT(list, i), writing, values);
     offsets.push_back(values.size());
   }
   base::Bytes all(offsets.size() * sizeof(uint64_t));
@@ -248,8 +265,9 @@ void cpp_engine_stop(SEXP pointer) {
 SEXP cpp_engine_submit_task(SEXP engine, SEXP task, SEXP policy) {
   return rbridge::door([&]() -> SEXP {
     base::Bytes bytes;
-    serialize_guarded(task, bytes);
-    const uint64_t id = get_engine(engine).submit_task(wire::to_shared(bytes), policy_of(policy));
+    rbridge::SharedWriting writing(shm::Reuse::kByContent);
+    share_guarded(task, writing, bytes);
+    const uint64_t id = get_engine(engine).submit_task(wire::to_shared(bytes), policy_of(policy), writing.finish());
     return Rf_ScalarReal(static_cast<double>(id));
   });
 }
@@ -260,15 +278,16 @@ SEXP cpp_engine_submit_map(SEXP engine, Rcpp::List job) {
   return rbridge::door([&]() -> SEXP {
     engine::Engine& target = get_engine(engine);
     base::Bytes context, elements;
-    serialize_guarded(job["context"], context);
+    rbridge::SharedWriting writing(shm::Reuse::kByContent);
+    share_guarded(job["context"], writing, context);
     const SEXP x = job["x"];
     if (TYPEOF(x) == VECSXP)
-      elements = serialize_each(x);
+      elements = serialize_each(x, writing);
     else
-      serialize_guarded(x, elements);
+      share_guarded(x, writing, elements);
     const shm::JobDataParts parts = parts_of(job, context, elements);
     const uint64_t id = target.submit_map(make_table(target, parts, job), shm::write_job_data(parts), parts.order,
-                                          policy_of(job["policy"]));
+                                          policy_of(job["policy"]), writing.finish());
     return Rf_ScalarReal(static_cast<double>(id));
   });
 }

@@ -3,6 +3,7 @@
 
 #include "engine/template_server.h"
 #include "rbridge/r.h"
+#include "rbridge/shared_vector.h"
 #include "sys/library_threads.h"
 #include "worker/worker_loop.h"
 
@@ -44,7 +45,7 @@ void cpp_worker_run(SEXP functions, SEXP temp_folder, SEXP watch, SEXP forked) {
   worker::run_worker(std::move(fds), functions, CHAR(STRING_ELT(temp_folder, 0)));
 }
 
-// The library stays mapped as long as the process lives: threads, fork handlers and (later) ALTREP methods
+// The library stays mapped as long as the process lives: threads, fork handlers and ALTREP methods
 // point into it.
 // [[Rcpp::init]]
 void keep_library_mapped(DllInfo* dll) {
@@ -53,3 +54,6 @@ void keep_library_mapped(DllInfo* dll) {
   if (dladdr(reinterpret_cast<void*>(&keep_library_mapped), &info) != 0)
     dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE);
 }
+
+// [[Rcpp::init]]
+void register_shared_vectors(DllInfo* dll) { avenir::rbridge::register_shared_vectors(dll); }

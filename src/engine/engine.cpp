@@ -65,6 +65,12 @@ const char* name_of(State state) {
   }
 }
 
+// The segments that have come since its last answer.
+std::shared_ptr<const void> take_arrived(WorkerLink& worker) {
+  if (worker.arrived.empty()) return nullptr;
+  return std::make_shared<shm::Segments>(std::exchange(worker.arrived, {}));
+}
+
 }  // namespace
 
 // The session's end of the template process.
@@ -174,10 +180,11 @@ Job& Engine::checked(uint64_t id) {
   return *job;
 }
 
-uint64_t Engine::submit_task(SharedBytes payload, JobPolicy policy) {
+uint64_t Engine::submit_task(SharedBytes payload, JobPolicy policy, shm::Segments segments) {
   check_alive();
   Job job;
   job.policy = policy;
+  job.segments = std::move(segments);
   job.answers.resize(1);
   if (payload.size() >= shm::kLargePayload) {
     job.payload_file = share(shm::publish(payload.data(), payload.size(), "avenir-task"));
@@ -193,10 +200,12 @@ uint64_t Engine::submit_task(SharedBytes payload, JobPolicy policy) {
   return id;
 }
 
-uint64_t Engine::submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of, JobPolicy policy) {
+uint64_t Engine::submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of, JobPolicy policy,
+                            shm::Segments segments) {
   check_alive();
   Job job;
   job.policy = policy;
+  job.segments = std::move(segments);
   job.answers.resize(table.positions());
   job.table_file = share(table.take_fd());
   job.data_file = share(std::move(data));
@@ -384,6 +393,7 @@ void Engine::enqueue(Job& job, bool in_front) {
 void Engine::dispatch() {
   if (stopping_) return;
   if (options_.forks) return start_parked();
+  drop_gone_segments();
   if (workers_.empty() && !queue_.empty()) {
     start_failures_ = 0;  // the last attempt failed for good; a new job is a new attempt
     add_missing_workers();
@@ -418,6 +428,7 @@ void Engine::give_task(WorkerLink& worker, Job& job) {
   worker.state = State::kBusy;
   worker.job = job.id;
   watch_time(worker, job);
+  send_segments(worker, job);
   std::vector<wire::SharedFd> fds;
   if (job.payload_file) fds.push_back(job.payload_file);
   worker.writer.push(wire::FrameType::kTask, job.id, job.payload, std::move(fds));
@@ -439,6 +450,7 @@ void Engine::give_map(WorkerLink& worker, Job& job) {
     body.put<uint64_t>(job.leftover.front());
     job.leftover.pop_front();
   }
+  send_segments(worker, job);
   std::vector<wire::SharedFd> files;
   if (job.table_file) files = {job.table_file, job.data_file};  // a fork has them already
   worker.writer.push(wire::FrameType::kMap, job.id, wire::to_shared(body.bytes()), std::move(files));
@@ -780,16 +792,21 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
     case wire::FrameType::kAnswer:
       for (wire::Answer& answer : wire::decode_answers(frame.body)) {
         count_answer(worker);
-        if (job != nullptr) job->fill(answer.element, answer.kind, std::move(answer.bytes));
+        auto segments = take_arrived(worker);
+        if (job != nullptr) job->fill(answer.element, answer.kind, std::move(answer.bytes), std::move(segments));
       }
       return;
     case wire::FrameType::kBigAnswer: {
       const wire::AnswerHead head = wire::decode_answer_head(frame.body);
       if (frame.fds.empty()) throw base::Error(base::ErrorKind::kDisconnected, "a large answer without its file");
       count_answer(worker);
-      if (job != nullptr) job->fill(head.element, head.kind, shm::attach(frame.fds.front(), head.length));
+      auto segments = take_arrived(worker);
+      if (job == nullptr) return;
+      job->fill(head.element, head.kind, shm::attach(frame.fds.front(), head.length), std::move(segments));
       return;
     }
+    case wire::FrameType::kSegment:
+      return receive_segment(worker, frame);
     case wire::FrameType::kImmediate:
       if (job != nullptr) job->immediate.push_back(frame.body);
       return;

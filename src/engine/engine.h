@@ -59,8 +59,10 @@ class Engine final : private sys::ForkAware {
   // Ends the workers and waits until they are gone (killed after half a second).
   ~Engine();
 
-  uint64_t submit_task(base::SharedBytes payload, JobPolicy policy = {});
-  uint64_t submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of, JobPolicy policy = {});
+  // `segments`: those that the bytes refer to, sent to each worker that has them not yet.
+  uint64_t submit_task(base::SharedBytes payload, JobPolicy policy = {}, shm::Segments segments = {});
+  uint64_t submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of, JobPolicy policy = {},
+                      shm::Segments segments = {});
 
   // With `forks`: a job that waits for the workers forked for it.
   uint64_t new_task(JobPolicy policy = {});
@@ -177,6 +179,9 @@ class Engine final : private sys::ForkAware {
   bool feed(WorkerLink& worker);
   void give_task(WorkerLink& worker, Job& job);
   void give_map(WorkerLink& worker, Job& job);
+  void send_segments(WorkerLink& worker, const Job& job);
+  void drop_gone_segments();
+  void receive_segment(WorkerLink& worker, wire::Frame& frame);
   void enqueue(Job& job, bool in_front);
   void leave_map(Job& job);
   void take_unsent(WorkerLink& worker);

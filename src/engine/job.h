@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "shm/segment.h"
 #include "shm/task_table.h"
 #include "wire/frame.h"
 #include "wire/message.h"
@@ -21,10 +22,11 @@ struct AnswerPlace {
   State state = State::kOpen;
   wire::AnswerKind kind = wire::AnswerKind::kValue;
   base::SharedBytes bytes;
+  std::shared_ptr<const void> segments;  // shm::Segments that the bytes refer to
 
   wire::Answer take(uint64_t element) {
     state = State::kTaken;
-    return {element, kind, std::exchange(bytes, base::SharedBytes())};
+    return {element, kind, std::exchange(bytes, base::SharedBytes()), std::move(segments)};
   }
 };
 
@@ -54,6 +56,8 @@ struct Job {
   bool queued = false;
   unsigned width = 0;  // of a map in forks: how many do it
 
+  shm::Segments segments;  // that its bytes refer to
+
   std::vector<AnswerPlace> answers;
   std::map<uint64_t, std::vector<wire::LostMessage>> losses;  // of elements that were begun and will be again
   unsigned unstarted_losses = 0;  // workers that died before they began with anything of it, in a row
@@ -65,9 +69,10 @@ struct Job {
   uint64_t element_at(uint64_t position) const { return element_of.empty() ? position : element_of[position]; }
 
   // Exactly one answer is counted an element: a second one, or one out of range, is dropped.
-  bool fill(uint64_t element, wire::AnswerKind kind, base::SharedBytes bytes) {
+  bool fill(uint64_t element, wire::AnswerKind kind, base::SharedBytes bytes,
+            std::shared_ptr<const void> used_segments = {}) {
     if (element >= answers.size() || answers[element].state != AnswerPlace::State::kOpen) return false;
-    answers[element] = {AnswerPlace::State::kFilled, kind, std::move(bytes)};
+    answers[element] = {AnswerPlace::State::kFilled, kind, std::move(bytes), std::move(used_segments)};
     unstarted_losses = 0;
     ++answered;
     return true;

@@ -3,10 +3,13 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/deadline.h"
+#include "shm/segment.h"
 #include "shm/task_table.h"
 #include "sys/fd.h"
 #include "sys/process.h"
@@ -54,6 +57,9 @@ struct WorkerLink {
   bool replaced = false;
   wire::LossCause cause = wire::LossCause::kUnknown;  // why we have killed it, if we have
   std::string note;
+  std::map<shm::SegmentId, std::weak_ptr<shm::Segment>> segments;  // that it was sent
+  shm::Segments arrived;                                           // with its next answer
+  uint64_t segments_gone = 0;  // shm::Segment::gone() when it was last told which to drop
 
   // One that it does, or waits to do.
   bool has_job() const { return state == State::kParked || state == State::kBusy; }

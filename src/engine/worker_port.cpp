@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "shm/region.h"
+#include "shm/segment_store.h"
 #include "sys/memory_use.h"
 #include "sys/poller.h"
 #include "sys/process.h"
@@ -48,9 +49,22 @@ void WorkerPort::say_hello() {
 }
 
 bool WorkerPort::receive(wire::Frame& frame) {
+  while (next_frame(frame)) {
+    if (frame.header.type != wire::FrameType::kSegment) return true;
+    const auto ref = base::ByteReader(frame.body).get<shm::SegmentRef>();
+    if (frame.fds.empty()) throw base::Error(base::ErrorKind::kDisconnected, "a segment without its file");
+    shm::SegmentStore::process().hold(shm::Segment::adopt(ref, std::move(frame.fds.front()), true));
+  }
+  return false;
+}
+
+bool WorkerPort::next_frame(wire::Frame& frame) {
   if (received_.empty() && reader_.receive(fds_.data.get(), true, received_) == sys::IoStatus::kClosed) return false;
   frame = std::move(received_.front());
   received_.erase(received_.begin());
+  if (frame.header.type == wire::FrameType::kDropSegments)
+    for (base::ByteReader ids(frame.body); ids.left() > 0;)
+      shm::SegmentStore::process().drop(ids.get<shm::SegmentId>());
   return true;
 }
 
@@ -79,9 +93,10 @@ Interruption WorkerPort::leave() {
 }
 
 void WorkerPort::answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size,
-                        Follows follows) {
+                        Follows follows, const shm::Segments& segments) {
   const wire::AnswerHead head{element, kind, 0, size};
   std::lock_guard<std::mutex> lock(send_mutex_);
+  if (!segments.empty()) return answer_with_segments(job, head, data, segments);
   if (size >= shm::kLargePayload) {
     flush_answers();
     auto file = std::make_shared<sys::OwnFd>(shm::publish(data, size, "avenir-answer"));
@@ -95,6 +110,19 @@ void WorkerPort::answer(uint64_t job, uint64_t element, wire::AnswerKind kind, c
     flush_answers();
   else if (first)
     batch_begun_.wake();
+}
+
+// Segments belong to the first answer behind them.
+void WorkerPort::answer_with_segments(uint64_t job, const wire::AnswerHead& head, const uint8_t* data,
+                                      const shm::Segments& segments) {
+  flush_answers();
+  for (const shm::SharedSegment& segment : segments) {
+    const shm::SegmentRef ref = segment->ref();
+    const std::shared_ptr<const sys::OwnFd> fd(segment, &segment->fd());
+    send(wire::FrameType::kSegment, 0, base::SharedBytes::copy(&ref, sizeof ref),
+         {std::const_pointer_cast<sys::OwnFd>(fd)});
+  }
+  send_answer(job, head, data);
 }
 
 // One that no batch holds.

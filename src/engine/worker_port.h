@@ -10,6 +10,7 @@
 
 #include "base/deadline.h"
 #include "engine/template_server.h"
+#include "shm/segment.h"
 #include "shm/task_table.h"
 #include "sys/fork_guard.h"
 #include "sys/poller.h"
@@ -44,7 +45,8 @@ class WorkerPort final : private sys::ForkAware {
   void start_watcher();
   void say_hello();
 
-  // The next job; waits for it. False when the session is gone.
+  // The next job; waits for it. False when the session is gone. Segments go to this process's store before, and it is
+  // also told which of them to drop (kDropSegments): what that leaves is for the caller to tidy.
   bool receive(wire::Frame& frame);
 
   // Around each evaluation. enter() is false when this position was interrupted before it began; `timed`: its job has a
@@ -57,7 +59,7 @@ class WorkerPort final : private sys::ForkAware {
   // the watcher when the next evaluation takes long: a finished result is not left to the mercy of a later
   // one. One that nothing follows is sent at once.
   void answer(uint64_t job, uint64_t element, wire::AnswerKind kind, const uint8_t* data, size_t size,
-              Follows follows = Follows::kMore);
+              Follows follows = Follows::kMore, const shm::Segments& segments = {});
   void send_immediate(uint64_t job, const uint8_t* data, size_t size);
   // Sends what is collected.
   void flush();
@@ -83,6 +85,9 @@ class WorkerPort final : private sys::ForkAware {
   void interrupt_from(uint64_t job, uint64_t from);
   void end_at_limit(uint64_t job, base::ByteReader body);
   void interrupt_main(Interruption reason);
+  bool next_frame(wire::Frame& frame);
+  void answer_with_segments(uint64_t job, const wire::AnswerHead& head, const uint8_t* data,
+                            const shm::Segments& segments);
   void flush_late_answers();
   void flush_answers();
   bool add_to_batch(uint64_t job, const wire::AnswerHead& head, const uint8_t* data);

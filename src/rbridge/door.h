@@ -3,30 +3,12 @@
 #include <Rcpp.h>
 
 #include "base/error.h"
+#include "rbridge/condition_class.h"
 #include "rbridge/unwind.h"
 
 // The way from a C++ exception to an R condition, once, for all doors.
 
 namespace avenir::rbridge {
-
-inline const char* condition_class(base::ErrorKind kind) {
-  switch (kind) {
-    case base::ErrorKind::kInvalid:
-      return "avenir_invalid_argument";
-    case base::ErrorKind::kOverloaded:
-      return "avenir_overloaded_error";
-    case base::ErrorKind::kDisconnected:
-      return "avenir_disconnected_error";
-    case base::ErrorKind::kCancelled:
-      return "avenir_cancelled_error";
-    case base::ErrorKind::kTimeout:
-      return "avenir_timeout_error";
-    case base::ErrorKind::kUnsupported:
-      return "avenir_unsupported_error";
-    default:
-      return "avenir_internal_error";
-  }
-}
 
 // Raises the R condition: stop(structure(class = c(<kind>, "avenir_error", "error", "condition"),
 // list(message, call)))

@@ -5,6 +5,8 @@
 #include <new>
 #include <string>
 
+#include "rbridge/shared_stream.h"
+
 namespace avenir::rbridge {
 
 namespace {
@@ -291,17 +293,22 @@ void serialize_into(SEXP object, base::Bytes& bytes) {
   if (!serialize_plain(object, bytes)) write_by_r(object, bytes);
 }
 
+SEXP unserialize_by_r(const uint8_t* data, size_t size) {
+  Input input{data, size};
+  R_inpstream_st stream;
+  R_InitInPStream(&stream, &input, R_pstream_any_format, in_char, in_bytes, nullptr, R_NilValue);
+  return R_Unserialize(&stream);
+}
+
 SEXP unserialize(const uint8_t* data, size_t size) {
+  if (is_shared_stream(data, size)) return unserialize_shared(data, size);
   learn_head();
   if (size > head.size() && std::memcmp(data, head.data(), head.size()) == 0) {
     Input plain{data + head.size(), size - head.size()};
     const SEXP value = get_plain(plain, kDeepest);
     if (value != nullptr) return value;
   }
-  Input input{data, size};
-  R_inpstream_st stream;
-  R_InitInPStream(&stream, &input, R_pstream_any_format, in_char, in_bytes, nullptr, R_NilValue);
-  return R_Unserialize(&stream);
+  return unserialize_by_r(data, size);
 }
 
 }  // namespace avenir::rbridge

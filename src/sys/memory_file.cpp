@@ -32,6 +32,8 @@ OwnFd make_memory_file(const std::string&) {
 }
 
 void seal_against_writes(int) {}
+void seal_against_resizing(int) {}
+bool is_sealed_against_shrinking(int) { return true; }
 
 #else
 
@@ -41,9 +43,21 @@ OwnFd make_memory_file(const std::string& label) {
   return fd;
 }
 
-void seal_against_writes(int fd) {
-  if (::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
-    base::raise_system_error("sealing a file in memory");
+namespace {
+
+void seal(int fd, int seals) {
+  if (::fcntl(fd, F_ADD_SEALS, seals | F_SEAL_SEAL) < 0) base::raise_system_error("sealing a file in memory");
+}
+
+}  // namespace
+
+void seal_against_writes(int fd) { seal(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE); }
+
+void seal_against_resizing(int fd) { seal(fd, F_SEAL_SHRINK | F_SEAL_GROW); }
+
+bool is_sealed_against_shrinking(int fd) {
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
 #endif
@@ -94,10 +108,11 @@ std::string read_tail(int fd, size_t limit) {
   return text;
 }
 
-Mapping::Mapping(int fd, size_t size, MapMode mode) : size_(size) {
+Mapping::Mapping(int fd, size_t size, MapMode mode, uint64_t offset) : size_(size) {
   if (size == 0) return;
   const int protection = mode == MapMode::kReadOnly ? PROT_READ : PROT_READ | PROT_WRITE;
-  void* data = ::mmap(nullptr, size, protection, MAP_SHARED, fd, 0);
+  const int kind = mode == MapMode::kPrivate ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+  void* data = ::mmap(nullptr, size, protection, kind, fd, static_cast<off_t>(offset));
   if (data == MAP_FAILED) base::raise_system_error("mapping " + std::to_string(size) + " bytes");
   data_ = static_cast<uint8_t*>(data);
 }

@@ -19,17 +19,22 @@ void write_at(int fd, const void* data, size_t size, uint64_t offset);
 
 // No one, this process included, can write or resize it from here on. Does nothing where seals do not exist.
 void seal_against_writes(int fd);
+// No one can resize it or change its seals from here on; it can still be written.
+void seal_against_resizing(int fd);
+// Can its pages not go away under a mapping? True where seals do not exist.
+bool is_sealed_against_shrinking(int fd);
 
 // The last `limit` bytes of a file: what a worker wrote to its stderr.
 std::string read_tail(int fd, size_t limit);
 
-enum class MapMode { kReadOnly, kShared };
+// kPrivate: writable, and what is written is this mapping's own (a page is copied at its first write).
+enum class MapMode { kReadOnly, kShared, kPrivate };
 
-// A mapping of a whole file, unmapped when it goes.
+// A mapping of a file from `offset` (a multiple of the page size) on, unmapped when it goes.
 class Mapping {
  public:
   Mapping() = default;
-  Mapping(int fd, size_t size, MapMode mode);
+  Mapping(int fd, size_t size, MapMode mode, uint64_t offset = 0);
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
   Mapping(const Mapping&) = delete;

@@ -13,12 +13,15 @@
 //   kIdle, kLeaving, kGoodbye   nothing
 //   kFork       nothing; descriptors: data socket, control socket, slot, log
 //   kForked     i32 pid; one descriptor, the pidfd, where the kernel has them
+//   kSegment    shm::SegmentRef; one descriptor, the segment's. From a worker: belongs to the first answer that follows
+//   kDropSegments  shm::SegmentId, repeated
 //   kForkFailed i32 errno, string reason
 //   kExited     i32 wait status
 //   kInterrupt  u64 position: what runs of this job from there on, and what would begin (0: all of it, or a future)
 //   kTimeLimit  u64 position, u64 nanoseconds: this position, if it has been running for as long
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,7 +30,7 @@
 namespace avenir::wire {
 
 // Raised with any change of a frame or a layout in shared memory: both ends must come from the same build.
-constexpr uint32_t kProtocolVersion = 2;
+constexpr uint32_t kProtocolVersion = 3;
 
 struct HelloMessage {
   uint32_t protocol = kProtocolVersion;
@@ -59,6 +62,7 @@ struct Answer {
   uint64_t element;
   AnswerKind kind;
   base::SharedBytes bytes;
+  std::shared_ptr<const void> segments;  // shm::Segments that the bytes refer to; empty for none
 };
 
 // The answers of a kAnswer body. Only kinds that a worker may send.

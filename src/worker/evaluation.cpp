@@ -11,6 +11,7 @@
 
 #include "rbridge/output.h"
 #include "rbridge/serialize.h"
+#include "rbridge/shared_stream.h"
 #include "rbridge/unwind.h"
 #include "sys/memory_file.h"
 
@@ -203,6 +204,19 @@ bool Evaluator::serialize_guarded(SEXP object, base::Bytes& bytes) {
   return done;
 }
 
+// Large vectors go to the session as shared memory.
+bool Evaluator::serialize_result(SEXP object, base::Bytes& bytes) {
+  rbridge::SharedWriting writing(shm::Reuse::kNever);
+  rbridge::SharedWriting* const target = &writing;
+  base::Bytes* const out = &bytes;
+  const bool done = rbridge::stops_jumps([object, target, out] { target->write(object, *out); }, token_);
+  if (done)
+    segments_ = writing.finish();
+  else
+    segments_.clear();
+  return done;
+}
+
 SEXP Evaluator::make_record(SEXP output, bool used_generator, bool value_has_visible) {
   const SEXP record = PROTECT(Rf_allocVector(VECSXP, 6));
   const SEXP got = VECTOR_ELT(held_, kValue);
@@ -254,7 +268,7 @@ Outcome Evaluator::result(engine::Interruption interrupted, bool value_has_visib
   const SEXP object = PROTECT(plain ? (value_has_visible ? VECTOR_ELT(got, 0) : got)
                                     : make_record(output, used_generator, value_has_visible));
   const size_t before = bytes.size();
-  const bool sent = rbridge::serialize_plain(object, bytes) || serialize_guarded(object, bytes);
+  const bool sent = rbridge::serialize_small(object, bytes) || serialize_result(object, bytes);
   if (!sent) bytes.resize(before);
   if (!sent) serialize_refusal(output, used_generator, bytes);
   SET_VECTOR_ELT(held_, kValue, R_NilValue);

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <utility>
+
 #include "base/bytes.h"
 #include "engine/worker_port.h"
 #include "rbridge/r.h"
+#include "shm/segment.h"
 
 namespace avenir::worker {
 
@@ -46,6 +49,8 @@ class Evaluator {
   // Serializes what the last evaluation gave. `value_has_visible`: the value is list(value, visible).
   // `interrupted`: what has caused the jump, if there was one.
   Outcome result(engine::Interruption interrupted, bool value_has_visible, base::Bytes& bytes);
+  // What the bytes of the last result refer to. Not kept.
+  shm::Segments take_segments() { return std::exchange(segments_, {}); }
   bool failed() const { return failed_; }
 
   // For the handler that R calls (see worker.R): what it is to do with the condition.
@@ -63,6 +68,7 @@ class Evaluator {
   SEXP make_record(SEXP output, bool used_generator, bool value_has_visible);
   void serialize_refusal(SEXP output, bool used_generator, base::Bytes& bytes);
   bool serialize_guarded(SEXP object, base::Bytes& bytes);
+  bool serialize_result(SEXP object, base::Bytes& bytes);
   void relay_now(SEXP condition);
 
   SEXP functions_;
@@ -78,6 +84,7 @@ class Evaluator {
   bool redirected_ = false;
   ImmediateSink sink_ = nullptr;
   void* sink_data_ = nullptr;
+  shm::Segments segments_;
 };
 
 }  // namespace avenir::worker

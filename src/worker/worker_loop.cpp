@@ -13,6 +13,7 @@
 #include "rbridge/unwind.h"
 #include "shm/job_data.h"
 #include "shm/region.h"
+#include "shm/segment_store.h"
 #include "shm/task_table.h"
 #include "sys/library_threads.h"
 #include "sys/process.h"
@@ -30,6 +31,9 @@ using engine::Interruption;
 
 // Adaptive claims: about this long, and never more than half of a fair share of what is left.
 constexpr double kClaimSeconds = 1e-3;
+
+// A collection takes about as long as a worker's start.
+constexpr uint64_t kDroppedBeforeCollecting = 32;
 
 constexpr auto kMemoryLooks = std::chrono::milliseconds(2);
 
@@ -112,6 +116,10 @@ class Loop {
     state_.take();
     wire::Frame frame;
     while (port_.receive(frame)) {
+      if (frame.header.type == wire::FrameType::kDropSegments) {
+        collect_dropped(frame.body.size() / sizeof(shm::SegmentId));
+        continue;
+      }
       job_ = frame.header.id;
       adopt_threads();
       if (frame.header.type == wire::FrameType::kTask) run_task(frame);
@@ -204,10 +212,18 @@ class Loop {
     bytes_.clear();
     const Outcome outcome = evaluator_.result(interrupted, value_has_visible, bytes_);
     const auto kind = outcome == Outcome::kPlain ? wire::AnswerKind::kValue : wire::AnswerKind::kRecord;
-    port_.answer(job_, element, kind, bytes_.data(), bytes_.size(), follows_);
+    port_.answer(job_, element, kind, bytes_.data(), bytes_.size(), follows_, evaluator_.take_segments());
   }
 
   void send_immediate(const base::Bytes& bytes) { port_.send_immediate(job_, bytes.data(), bytes.size()); }
+
+  // Views of what the session has dropped may be garbage by now, and keep its memory until they are collected.
+  void collect_dropped(uint64_t segments) {
+    dropped_ += segments;
+    if (dropped_ < kDroppedBeforeCollecting || shm::SegmentStore::process().viewed() == 0) return;
+    R_gc();
+    dropped_ = 0;
+  }
 
   void adopt_threads() {
     if (std::exchange(threads_, port_.threads()) == port_.threads()) return;
@@ -354,6 +370,7 @@ class Loop {
   bool timed_ = false;           // its evaluations have a time limit
   engine::Follows follows_ = engine::Follows::kMore;
   Clock::time_point next_look_ = Clock::time_point::min();  // at the memory that is used
+  uint64_t dropped_ = 0;                                    // segments since the last collection
   rbridge::Preserved context_, function_;
   base::Bytes bytes_;
 };

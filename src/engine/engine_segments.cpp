@@ -1,0 +1,44 @@
+// The part of the engine that sends shared memory to workers and takes what they send. The engine's mutex is held
+// throughout.
+
+#include "base/error.h"
+#include "engine/engine.h"
+
+namespace avenir::engine {
+
+// A segment that the worker has already is not sent again.
+void Engine::send_segments(WorkerLink& worker, const Job& job) {
+  for (const shm::SharedSegment& segment : job.segments) {
+    if (!worker.segments.emplace(segment->id(), segment).second) continue;
+    const shm::SegmentRef ref = segment->ref();
+    const std::shared_ptr<const sys::OwnFd> fd(segment, &segment->fd());
+    worker.writer.push(wire::FrameType::kSegment, 0, base::SharedBytes::copy(&ref, sizeof ref),
+                       {std::const_pointer_cast<sys::OwnFd>(fd)});
+  }
+}
+
+// Those that nobody here has any more: no job refers to them, and they are not kept to be used again.
+void Engine::drop_gone_segments() {
+  const uint64_t gone = shm::Segment::gone();
+  for (auto& [number, worker] : workers_) {
+    if (worker->segments_gone == gone || !worker->data.valid()) continue;
+    worker->segments_gone = gone;
+    base::ByteWriter ids;
+    for (auto at = worker->segments.begin(); at != worker->segments.end();) {
+      const bool expired = at->second.expired();
+      if (expired) ids.put(at->first);
+      at = expired ? worker->segments.erase(at) : std::next(at);
+    }
+    if (ids.bytes().empty()) continue;
+    worker->writer.push(wire::FrameType::kDropSegments, 0, wire::to_shared(ids.bytes()));
+    flush_worker(*worker);
+  }
+}
+
+void Engine::receive_segment(WorkerLink& worker, wire::Frame& frame) {
+  const auto ref = base::ByteReader(frame.body).get<shm::SegmentRef>();
+  if (frame.fds.empty()) throw base::Error(base::ErrorKind::kDisconnected, "a segment without its file");
+  worker.arrived.push_back(shm::Segment::adopt(ref, std::move(frame.fds.front()), false));
+}
+
+}  // namespace avenir::engine

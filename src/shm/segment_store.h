@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "shm/segment.h"
+#include "sys/fork_guard.h"
+
+namespace avenir::shm {
+
+// What a vector holds, whatever its address.
+struct ContentKey {
+  VectorType type;
+  uint64_t bytes;
+  ContentHash hash;
+  friend bool operator<(const ContentKey& a, const ContentKey& b) {
+    if (a.type != b.type) return a.type < b.type;
+    if (a.bytes != b.bytes) return a.bytes < b.bytes;
+    return a.hash < b.hash;
+  }
+};
+
+// This process's segments: those it has published and may be asked for again, and those it was sent.
+//
+// Published vectors are known by content only, never by address: addresses are used again, and C code writes in place.
+// The least recently used go when they are too many or take too much memory.
+//
+// R thread only. A fork starts with none: what it inherits stays mapped, the descriptors are closed.
+class SegmentStore final : private sys::ForkAware {
+ public:
+  static SegmentStore& process();
+
+  SegmentId next_id();
+
+  // ---- what this process has published
+
+  std::optional<VectorRecord> find_content(const ContentKey& key);
+  // Could it be there? Cheap: without a hash.
+  bool may_have(VectorType type, uint64_t bytes) const;
+  void remember(const ContentKey& key, const VectorRecord& record, const SharedSegment& segment);
+  void set_budget(uint64_t bytes) { budget_ = bytes; }
+  void forget_published();
+  // Gives up what nobody else has, to make room.
+  void make_room(uint64_t bytes);
+  struct Use {
+    uint64_t segments, bytes;
+  };
+  Use use() const { return {recent_.size(), bytes_}; }
+
+  // ---- what it knows
+
+  // Known as long as somebody has it.
+  void know(const SharedSegment& segment) { known_[segment->id()] = segment; }
+  // Kept until drop().
+  void hold(SharedSegment segment);
+  void drop(SegmentId id) { held_.erase(id); }
+  // nullptr: not known, or gone.
+  SharedSegment find(SegmentId id);
+
+  // ---- views, which R's garbage collector cannot weigh
+
+  void view_made(uint64_t bytes) { viewed_ += bytes; }
+  void view_gone(uint64_t bytes) { viewed_ -= bytes; }
+  uint64_t viewed() const { return viewed_; }
+  // True when so much has been mapped since the last time that a collection is due.
+  bool collection_due(uint64_t bytes);
+  void collected() { after_collection_ = viewed_; }
+
+ private:
+  SegmentStore();
+  void use_again(const SharedSegment& segment);
+  void evict(const SharedSegment& segment);
+  void keep_within(uint64_t bytes, size_t segments);
+
+  void before_fork() override {}
+  void after_fork_in_parent() override {}
+  void after_fork_in_child() override;
+
+  uint64_t maker_ = 0, next_ = 1;
+  uint64_t budget_ = 0, bytes_ = 0, viewed_ = 0, after_collection_ = 0;
+  std::map<ContentKey, VectorRecord> contents_;
+  std::list<SharedSegment> recent_;  // published ones, the last used first
+  std::map<SegmentId, std::weak_ptr<Segment>> known_;
+  std::map<SegmentId, SharedSegment> held_;
+};
+
+}  // namespace avenir::shm

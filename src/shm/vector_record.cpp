@@ -1,0 +1,100 @@
+#include "shm/vector_record.h"
+
+#include <climits>
+#include <cstring>
+#include <string>
+
+#include "base/error.h"
+
+namespace avenir::shm {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw base::Error(base::ErrorKind::kInvalid, "the record of a vector in shared memory is broken: " + what);
+}
+
+constexpr uint64_t kTableHead = 2 * sizeof(uint64_t), kBytesPerString = sizeof(uint64_t) + 1;
+
+uint64_t word_at(const uint8_t* at) {
+  uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+void check_size(const VectorRecord& record) {
+  const size_t each = element_size(record.type);
+  if (each > 0 && (record.length > (~uint64_t{0} >> 1) / each || record.length * each != record.bytes))
+    refuse(std::to_string(record.length) + " elements do not take " + std::to_string(record.bytes) + " bytes");
+  if (record.length == 0 || record.length > uint64_t{1} << 52) refuse("a length of " + std::to_string(record.length));
+}
+
+}  // namespace
+
+size_t element_size(VectorType type) {
+  switch (type) {
+    case VectorType::kLogical:
+    case VectorType::kInteger:
+      return sizeof(int32_t);
+    case VectorType::kReal:
+      return sizeof(double);
+    case VectorType::kComplex:
+      return 2 * sizeof(double);
+    case VectorType::kRaw:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+VectorRecord decode_vector_record(const uint8_t* data, size_t size) {
+  if (size != sizeof(VectorRecord))
+    refuse(std::to_string(size) + " bytes instead of " + std::to_string(sizeof(VectorRecord)));
+  VectorRecord record;
+  std::memcpy(&record, data, sizeof record);
+  if (record.mark != kVectorMark) refuse("it has another mark");
+  if (element_size(record.type) == 0 && record.type != VectorType::kString)
+    refuse("type " + std::to_string(static_cast<uint32_t>(record.type)));
+  if (record.offset % kVectorAlignment != 0) refuse("offset " + std::to_string(record.offset));
+  check_size(record);
+  return record;
+}
+
+StringTable::StringTable(const uint8_t* data, size_t size, uint64_t length) {
+  if (size < kTableHead) refuse("a table of strings without a head");
+  count_ = word_at(data);
+  text_size_ = word_at(data + sizeof(uint64_t));
+  const uint64_t left = size - kTableHead;
+  if (count_ != length) refuse("a table of " + std::to_string(count_) + " strings for " + std::to_string(length));
+  if (count_ > left / kBytesPerString || text_size_ > left - count_ * kBytesPerString)
+    refuse("a table of strings that ends early");
+  ends_ = data + kTableHead;
+  marks_ = ends_ + count_ * sizeof(uint64_t);
+  text_ = marks_ + count_;
+}
+
+uint64_t StringTable::end_of(uint64_t index) const { return word_at(ends_ + index * sizeof(uint64_t)); }
+
+StringTable::Text StringTable::at(uint64_t index) const {
+  if (index >= count_) refuse("string " + std::to_string(index) + " of " + std::to_string(count_));
+  const uint64_t begin = index == 0 ? 0 : end_of(index - 1), end = end_of(index);
+  if (begin > end || end > text_size_ || end - begin > INT_MAX) refuse("a string that lies outside");
+  if (marks_[index] > kMissingText) refuse("a string with mark " + std::to_string(marks_[index]));
+  return {reinterpret_cast<const char*>(text_ + begin), static_cast<int>(end - begin),
+          static_cast<StringMark>(marks_[index])};
+}
+
+StringTableWriter::StringTableWriter(uint64_t count)
+    : head_(kTableHead + count * kBytesPerString), marks_(kTableHead + count * sizeof(uint64_t)) {
+  std::memcpy(head_.data(), &count, sizeof count);
+  text_.reserve(count * 8);
+}
+
+base::Bytes StringTableWriter::finish() {
+  const uint64_t size = text_.size();
+  std::memcpy(head_.data() + sizeof size, &size, sizeof size);
+  head_.insert(head_.end(), text_.begin(), text_.end());
+  return std::move(head_);
+}
+
+}  // namespace avenir::shm
