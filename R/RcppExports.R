@@ -121,6 +121,10 @@ cpp_get_options <- function(names) {
     .Call(`_avenir_cpp_get_options`, names)
 }
 
+cpp_output_text <- function(bytes) {
+    .Call(`_avenir_cpp_output_text`, bytes)
+}
+
 cpp_rng_fault <- function(seed) {
     .Call(`_avenir_cpp_rng_fault`, seed)
 }
@@ -149,20 +153,36 @@ cpp_element_seed <- function(seed, i) {
     .Call(`_avenir_cpp_element_seed`, seed, i)
 }
 
-cpp_open_output <- function() {
-    .Call(`_avenir_cpp_open_output`)
+cpp_share <- function(x) {
+    .Call(`_avenir_cpp_share`, x)
 }
 
-cpp_output_size <- function(output) {
-    .Call(`_avenir_cpp_output_size`, output)
+cpp_is_shared <- function(x) {
+    .Call(`_avenir_cpp_is_shared`, x)
 }
 
-cpp_take_output <- function(output) {
-    .Call(`_avenir_cpp_take_output`, output)
+cpp_is_view <- function(x) {
+    .Call(`_avenir_cpp_is_view`, x)
 }
 
-cpp_evaluate_run <- function(call, x, order, seeds, base, values, progress, capture, output, watched_seed) {
-    .Call(`_avenir_cpp_evaluate_run`, call, x, order, seeds, base, values, progress, capture, output, watched_seed)
+cpp_share_trip <- function(x) {
+    .Call(`_avenir_cpp_share_trip`, x)
+}
+
+cpp_share_use <- function() {
+    .Call(`_avenir_cpp_share_use`)
+}
+
+cpp_share_forget <- function() {
+    invisible(.Call(`_avenir_cpp_share_forget`))
+}
+
+cpp_share_bytes <- function(x) {
+    .Call(`_avenir_cpp_share_bytes`, x)
+}
+
+cpp_write_in_place <- function(x, value) {
+    invisible(.Call(`_avenir_cpp_write_in_place`, x, value))
 }
 
 cpp_template_serve <- function(temp_folder, watch) {

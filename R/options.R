@@ -43,7 +43,8 @@ option_choice <- function(name, choices) {
 forwarded_options <- function() cpp_get_options(forwarded)
 
 forwarded <- c("width", "future.globals.maxSize", "future.globals.onReference", "future.rng.onMisuse",
-               "future.resolve.recursive", "avenir.scheduling", "avenir.results.onReference", "avenir.output.limit")
+               "future.resolve.recursive", "avenir.scheduling", "avenir.results.onReference", "avenir.output.limit",
+               "avenir.share", "avenir.share.threshold")
 
 # `-p N` or `--parallel=N` after `--args` or as Rscript's arguments: the number of cores for this session.
 command_line_cores <- function(args = commandArgs()) {

@@ -347,6 +347,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_output_text
+SEXP cpp_output_text(SEXP bytes);
+RcppExport SEXP _avenir_cpp_output_text(SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_output_text(bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_rng_fault
 std::string cpp_rng_fault(SEXP seed);
 RcppExport SEXP _avenir_cpp_rng_fault(SEXP seedSEXP) {
@@ -423,52 +433,81 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_open_output
-SEXP cpp_open_output();
-RcppExport SEXP _avenir_cpp_open_output() {
+// cpp_share
+SEXP cpp_share(SEXP x);
+RcppExport SEXP _avenir_cpp_share(SEXP xSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    rcpp_result_gen = Rcpp::wrap(cpp_open_output());
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_output_size
-SEXP cpp_output_size(SEXP output);
-RcppExport SEXP _avenir_cpp_output_size(SEXP outputSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type output(outputSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_output_size(output));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_take_output
-SEXP cpp_take_output(SEXP output);
-RcppExport SEXP _avenir_cpp_take_output(SEXP outputSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type output(outputSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_take_output(output));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_evaluate_run
-SEXP cpp_evaluate_run(SEXP call, SEXP x, SEXP order, SEXP seeds, SEXP base, SEXP values, SEXP progress, SEXP capture, SEXP output, SEXP watched_seed);
-RcppExport SEXP _avenir_cpp_evaluate_run(SEXP callSEXP, SEXP xSEXP, SEXP orderSEXP, SEXP seedsSEXP, SEXP baseSEXP, SEXP valuesSEXP, SEXP progressSEXP, SEXP captureSEXP, SEXP outputSEXP, SEXP watched_seedSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type call(callSEXP);
     Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type order(orderSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type seeds(seedsSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type base(baseSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type values(valuesSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type progress(progressSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type capture(captureSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type output(outputSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type watched_seed(watched_seedSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_evaluate_run(call, x, order, seeds, base, values, progress, capture, output, watched_seed));
+    rcpp_result_gen = Rcpp::wrap(cpp_share(x));
     return rcpp_result_gen;
+END_RCPP
+}
+// cpp_is_shared
+SEXP cpp_is_shared(SEXP x);
+RcppExport SEXP _avenir_cpp_is_shared(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_is_shared(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_is_view
+SEXP cpp_is_view(SEXP x);
+RcppExport SEXP _avenir_cpp_is_view(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_is_view(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_share_trip
+SEXP cpp_share_trip(SEXP x);
+RcppExport SEXP _avenir_cpp_share_trip(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_share_trip(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_share_use
+SEXP cpp_share_use();
+RcppExport SEXP _avenir_cpp_share_use() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_share_use());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_share_forget
+void cpp_share_forget();
+RcppExport SEXP _avenir_cpp_share_forget() {
+BEGIN_RCPP
+    cpp_share_forget();
+    return R_NilValue;
+END_RCPP
+}
+// cpp_share_bytes
+SEXP cpp_share_bytes(SEXP x);
+RcppExport SEXP _avenir_cpp_share_bytes(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_share_bytes(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_write_in_place
+void cpp_write_in_place(SEXP x, SEXP value);
+RcppExport SEXP _avenir_cpp_write_in_place(SEXP xSEXP, SEXP valueSEXP) {
+BEGIN_RCPP
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type value(valueSEXP);
+    cpp_write_in_place(x, value);
+    return R_NilValue;
 END_RCPP
 }
 // cpp_template_serve
@@ -525,6 +564,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_serialized_size", (DL_FUNC) &_avenir_cpp_serialized_size, 1},
     {"_avenir_cpp_find_reference", (DL_FUNC) &_avenir_cpp_find_reference, 1},
     {"_avenir_cpp_get_options", (DL_FUNC) &_avenir_cpp_get_options, 1},
+    {"_avenir_cpp_output_text", (DL_FUNC) &_avenir_cpp_output_text, 1},
     {"_avenir_cpp_rng_fault", (DL_FUNC) &_avenir_cpp_rng_fault, 1},
     {"_avenir_cpp_rng_first_fault", (DL_FUNC) &_avenir_cpp_rng_first_fault, 1},
     {"_avenir_cpp_rng_streams", (DL_FUNC) &_avenir_cpp_rng_streams, 3},
@@ -532,18 +572,24 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_rng_jump_sub", (DL_FUNC) &_avenir_cpp_rng_jump_sub, 2},
     {"_avenir_cpp_rng_advance", (DL_FUNC) &_avenir_cpp_rng_advance, 2},
     {"_avenir_cpp_element_seed", (DL_FUNC) &_avenir_cpp_element_seed, 2},
-    {"_avenir_cpp_open_output", (DL_FUNC) &_avenir_cpp_open_output, 0},
-    {"_avenir_cpp_output_size", (DL_FUNC) &_avenir_cpp_output_size, 1},
-    {"_avenir_cpp_take_output", (DL_FUNC) &_avenir_cpp_take_output, 1},
-    {"_avenir_cpp_evaluate_run", (DL_FUNC) &_avenir_cpp_evaluate_run, 10},
+    {"_avenir_cpp_share", (DL_FUNC) &_avenir_cpp_share, 1},
+    {"_avenir_cpp_is_shared", (DL_FUNC) &_avenir_cpp_is_shared, 1},
+    {"_avenir_cpp_is_view", (DL_FUNC) &_avenir_cpp_is_view, 1},
+    {"_avenir_cpp_share_trip", (DL_FUNC) &_avenir_cpp_share_trip, 1},
+    {"_avenir_cpp_share_use", (DL_FUNC) &_avenir_cpp_share_use, 0},
+    {"_avenir_cpp_share_forget", (DL_FUNC) &_avenir_cpp_share_forget, 0},
+    {"_avenir_cpp_share_bytes", (DL_FUNC) &_avenir_cpp_share_bytes, 1},
+    {"_avenir_cpp_write_in_place", (DL_FUNC) &_avenir_cpp_write_in_place, 2},
     {"_avenir_cpp_template_serve", (DL_FUNC) &_avenir_cpp_template_serve, 2},
     {"_avenir_cpp_worker_run", (DL_FUNC) &_avenir_cpp_worker_run, 4},
     {NULL, NULL, 0}
 };
 
 void keep_library_mapped(DllInfo* dll);
+void register_shared_vectors(DllInfo* dll);
 RcppExport void R_init_avenir(DllInfo *dll) {
     R_registerRoutines(dll, NULL, CallEntries, NULL, NULL);
     R_useDynamicSymbols(dll, FALSE);
     keep_library_mapped(dll);
+    register_shared_vectors(dll);
 }

@@ -11,6 +11,17 @@ namespace {
 
 using namespace avenir;
 
+// As another process would be sent it; what the bytes refer to stays published.
+base::Bytes shared_bytes(SEXP x) {
+  base::Bytes bytes;
+  rbridge::SharedWriting writing(shm::Reuse::kByContent);
+  base::Bytes* const target = &bytes;
+  rbridge::SharedWriting* const shared = &writing;
+  rbridge::guarded([x, target, shared] { shared->write(x, *target); });
+  writing.finish();
+  return bytes;
+}
+
 }  // namespace
 
 // x with its vectors in shared memory.
@@ -39,19 +50,21 @@ SEXP cpp_is_shared(SEXP x) {
   });
 }
 
+// A view, written to or not (for tests).
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_is_view(SEXP x) {
+  return rbridge::door([&]() -> SEXP { return Rf_ScalarLogical(rbridge::is_view(x) ? 1 : 0); });
+}
+
 // x after a trip through shared memory within this process: written and read as if another were to have it (for tests).
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_share_trip(SEXP x) {
   return rbridge::door([&]() -> SEXP {
-    base::Bytes bytes;
-    rbridge::SharedWriting writing(shm::Reuse::kByContent);
-    base::Bytes* const target = &bytes;
-    rbridge::SharedWriting* const shared = &writing;
-    rbridge::guarded([x, target, shared] { shared->write(x, *target); });
-    writing.finish();
+    const base::Bytes bytes = shared_bytes(x);
+    const base::Bytes* const from = &bytes;
     SEXP result = R_NilValue;
     SEXP* const to = &result;
-    rbridge::guarded([target, to] { *to = rbridge::unserialize(target->data(), target->size()); });
+    rbridge::guarded([from, to] { *to = rbridge::unserialize(from->data(), from->size()); });
     return result;
   });
 }
@@ -71,3 +84,13 @@ SEXP cpp_share_use() {
 // Gives up what is published and not in use.
 // [[Rcpp::export(rng = false)]]
 void cpp_share_forget() { shm::SegmentStore::process().forget_published(); }
+
+// The bytes that another process would be sent; what they refer to stays published (for tests).
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_share_bytes(SEXP x) {
+  return rbridge::door([&]() -> SEXP { return Rcpp::wrap(shared_bytes(x)); });
+}
+
+// Writes to the first element whoever else has the vector, as careless C code does (for tests).
+// [[Rcpp::export(rng = false)]]
+void cpp_write_in_place(SEXP x, SEXP value) { REAL(x)[0] = Rf_asReal(value); }

@@ -23,7 +23,6 @@ constexpr int kSerializeVersion = 3;
 constexpr uint32_t kTypeBits = 0xff, kObjectBit = 0x100, kAttributesBit = 0x200, kLevelBits = ~uint32_t{0xfff};
 constexpr uint32_t kAltrepItem = 238, kNilItem = 254, kReferenceItem = 255, kCharItem = 9;
 constexpr size_t kChunk = 8096;  // elements that R writes at a time
-// What is smaller may be something else than the first chunk of a vector.
 constexpr size_t kLeastThreshold = 8192;
 constexpr uint32_t kLeastStrings = 1000;
 
@@ -152,7 +151,7 @@ class Filter {
 
   void write(const void* data, size_t size) {
     if (swallow_left_ > 0) return swallow(data, size);
-    if (size >= kLeastThreshold && words_ >= 2 && share_numbers(data, size)) return;
+    if (size >= kChunk && words_ >= 2 && share_numbers(data, size)) return;
     follow_strings(data, size);
     append(out_, data, size);
     words_ = size == sizeof(uint32_t) ? words_ + 1 : 0;
@@ -175,7 +174,8 @@ class Filter {
     const uint32_t flags = word_before(is_long ? 4 : 2);
     const auto type = static_cast<VectorType>(flags & kTypeBits);
     const size_t each = shm::element_size(type);
-    if (each == 0 || size != std::min<uint64_t>(length, kChunk) * each || length * each < threshold_) return false;
+    const bool first = size == std::min<uint64_t>(length, kChunk) * each || size == length * each;  // raw: all at once
+    if (each == 0 || !first || length * each < threshold_) return false;
     VectorRecord record;
     if (!publish(publication_, type, data, length * each, length, record)) return false;
     out_.resize(out_.size() - (is_long ? 4 : 2) * sizeof(uint32_t));
