@@ -88,7 +88,8 @@ random_object <- function(depth = 3) {
     },
     methods::new("AvenirTestSlots", numbers = rnorm(3000), text = random_strings(2000), more = deeper(1)),
     methods::new("AvenirTestNumeric", rnorm(sample(c(9, 5000), 1)), unit = "m"),
-    c(deeper(2), list(quote(f(x, y)), stats::as.formula("y ~ a + b", globalenv()), as.name("avenir"), as.name("x"), NULL, pairlist(a = rnorm(2000))))
+    c(deeper(2), list(quote(f(x, y)), stats::as.formula("y ~ a + b", globalenv()), as.name("avenir"), as.name("x"),
+                      NULL, pairlist(a = rnorm(2000))))
   )
 }
 
