@@ -121,10 +121,6 @@ cpp_get_options <- function(names) {
     .Call(`_avenir_cpp_get_options`, names)
 }
 
-cpp_output_text <- function(bytes) {
-    .Call(`_avenir_cpp_output_text`, bytes)
-}
-
 cpp_rng_fault <- function(seed) {
     .Call(`_avenir_cpp_rng_fault`, seed)
 }
@@ -151,6 +147,22 @@ cpp_rng_advance <- function(seed, k) {
 
 cpp_element_seed <- function(seed, i) {
     .Call(`_avenir_cpp_element_seed`, seed, i)
+}
+
+cpp_open_output <- function() {
+    .Call(`_avenir_cpp_open_output`)
+}
+
+cpp_output_size <- function(output) {
+    .Call(`_avenir_cpp_output_size`, output)
+}
+
+cpp_take_output <- function(output) {
+    .Call(`_avenir_cpp_take_output`, output)
+}
+
+cpp_evaluate_run <- function(call, x, order, seeds, base, values, progress, capture, output, watched_seed) {
+    .Call(`_avenir_cpp_evaluate_run`, call, x, order, seeds, base, values, progress, capture, output, watched_seed)
 }
 
 cpp_share <- function(x) {

@@ -347,16 +347,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_output_text
-SEXP cpp_output_text(SEXP bytes);
-RcppExport SEXP _avenir_cpp_output_text(SEXP bytesSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type bytes(bytesSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_output_text(bytes));
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_rng_fault
 std::string cpp_rng_fault(SEXP seed);
 RcppExport SEXP _avenir_cpp_rng_fault(SEXP seedSEXP) {
@@ -430,6 +420,54 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type seed(seedSEXP);
     Rcpp::traits::input_parameter< double >::type i(iSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_element_seed(seed, i));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_open_output
+SEXP cpp_open_output();
+RcppExport SEXP _avenir_cpp_open_output() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_open_output());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_output_size
+SEXP cpp_output_size(SEXP output);
+RcppExport SEXP _avenir_cpp_output_size(SEXP outputSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type output(outputSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_output_size(output));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_take_output
+SEXP cpp_take_output(SEXP output);
+RcppExport SEXP _avenir_cpp_take_output(SEXP outputSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type output(outputSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_take_output(output));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_evaluate_run
+SEXP cpp_evaluate_run(SEXP call, SEXP x, SEXP order, SEXP seeds, SEXP base, SEXP values, SEXP progress, SEXP capture, SEXP output, SEXP watched_seed);
+RcppExport SEXP _avenir_cpp_evaluate_run(SEXP callSEXP, SEXP xSEXP, SEXP orderSEXP, SEXP seedsSEXP, SEXP baseSEXP, SEXP valuesSEXP, SEXP progressSEXP, SEXP captureSEXP, SEXP outputSEXP, SEXP watched_seedSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type call(callSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type order(orderSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type seeds(seedsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type base(baseSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type values(valuesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type progress(progressSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type capture(captureSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type output(outputSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type watched_seed(watched_seedSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_evaluate_run(call, x, order, seeds, base, values, progress, capture, output, watched_seed));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -564,7 +602,6 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_serialized_size", (DL_FUNC) &_avenir_cpp_serialized_size, 1},
     {"_avenir_cpp_find_reference", (DL_FUNC) &_avenir_cpp_find_reference, 1},
     {"_avenir_cpp_get_options", (DL_FUNC) &_avenir_cpp_get_options, 1},
-    {"_avenir_cpp_output_text", (DL_FUNC) &_avenir_cpp_output_text, 1},
     {"_avenir_cpp_rng_fault", (DL_FUNC) &_avenir_cpp_rng_fault, 1},
     {"_avenir_cpp_rng_first_fault", (DL_FUNC) &_avenir_cpp_rng_first_fault, 1},
     {"_avenir_cpp_rng_streams", (DL_FUNC) &_avenir_cpp_rng_streams, 3},
@@ -572,6 +609,10 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_rng_jump_sub", (DL_FUNC) &_avenir_cpp_rng_jump_sub, 2},
     {"_avenir_cpp_rng_advance", (DL_FUNC) &_avenir_cpp_rng_advance, 2},
     {"_avenir_cpp_element_seed", (DL_FUNC) &_avenir_cpp_element_seed, 2},
+    {"_avenir_cpp_open_output", (DL_FUNC) &_avenir_cpp_open_output, 0},
+    {"_avenir_cpp_output_size", (DL_FUNC) &_avenir_cpp_output_size, 1},
+    {"_avenir_cpp_take_output", (DL_FUNC) &_avenir_cpp_take_output, 1},
+    {"_avenir_cpp_evaluate_run", (DL_FUNC) &_avenir_cpp_evaluate_run, 10},
     {"_avenir_cpp_share", (DL_FUNC) &_avenir_cpp_share, 1},
     {"_avenir_cpp_is_shared", (DL_FUNC) &_avenir_cpp_is_shared, 1},
     {"_avenir_cpp_is_view", (DL_FUNC) &_avenir_cpp_is_view, 1},

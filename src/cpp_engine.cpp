@@ -386,6 +386,7 @@ R_xlen_t put_values(engine::Engine& engine, uint64_t id, SEXP results, SEXP done
   rbridge::guarded([answers, count, size, results, done] {
     for (; *count < size; ++*count) {
       const wire::Answer& answer = answers[*count];
+      know_segments(answer);
       const SEXP value = rbridge::unserialize(answer.bytes.data(), answer.bytes.size());
       if (is_reference(value)) return;
       SET_VECTOR_ELT(results, static_cast<R_xlen_t>(answer.element), value);

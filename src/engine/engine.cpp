@@ -288,7 +288,8 @@ std::vector<wire::Answer> Engine::take_values(uint64_t id, const int* order, uin
 void Engine::give_back(uint64_t id, wire::Answer answer) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (Job* const job = find(id))
-    job->place(answer.element) = {AnswerPlace::State::kFilled, answer.kind, std::move(answer.bytes)};
+    job->place(answer.element) = {AnswerPlace::State::kFilled, answer.kind, std::move(answer.bytes),
+                                  std::move(answer.segments)};
 }
 
 std::optional<SharedBytes> Engine::take_immediate(uint64_t id) {

@@ -342,6 +342,10 @@ const shm::Segments& SharedWriting::finish() {
   return state_->publication.segments();
 }
 
+bool serialize_small(SEXP object, base::Bytes& out) {
+  return is_small(object, kLeastThreshold, kDeepest) && serialize_plain(object, out);
+}
+
 void SharedWriting::write(SEXP object, base::Bytes& out) {
   const SharingOptions& options = state_->options;
   if (!options.on || is_small(object, options.threshold, kDeepest) || !reads_back()) return serialize_into(object, out);

@@ -45,6 +45,10 @@ class SharedWriting {
   std::unique_ptr<State> state_;
 };
 
+// Appends an object in which nothing can be large, where our own writer takes it: never jumps. False, and nothing
+// appended, for all others.
+bool serialize_small(SEXP object, base::Bytes& out);
+
 bool is_shared_stream(const uint8_t* data, size_t size);
 // May jump. The result is not protected, and nothing else refers to it.
 SEXP unserialize_shared(const uint8_t* data, size_t size);
