@@ -27,9 +27,9 @@ for (name in names(parallel_plans())) {
   })
 
   local_test("with sharing off everything is sent as bytes", {
-    local_options(avenir.share = FALSE, avenir.share.threshold = 8192)
     set_plan_of(arguments)
     on.exit(plan(sequential))
+    local_options(avenir.share = FALSE, avenir.share.threshold = 8192)
     x <- rnorm(20000)
     got <- value(future(list(x + 0, 1)))
     expect_identical(got[[1]], x)
