@@ -13,6 +13,8 @@ gates() {
   cat <<'END'
 asan       tests/cpp under the address and undefined-behaviour sanitizers (clang)
 tsan       tests/cpp under the thread sanitizer (clang)
+fuzz       the parsers of shared memory's layouts under libFuzzer, AVENIR_FUZZ_SECONDS (60) long (clang)
+objects    thousands of random R objects through shared memory, AVENIR_TEST_OBJECTS (20000) of them, a new seed each time
 scenarios  every scenario at its real size, checked against serial R: one table
 faults     the fault table: avenir's plans and their peers, each fault in a session of its own
 chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
@@ -35,6 +37,21 @@ soak_asan() {
 }
 
 soak_tsan() { TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66 sanitized thread; }
+
+soak_fuzz() {
+  folder=$(mktemp -d "${TMPDIR:-/tmp}/avenir-fuzz.XXXXXX") || return 1
+  "$(clang)" -std=c++17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc \
+    tests/cpp/fuzz/shared_vectors.cpp src/shm/vector_record.cpp src/base/error.cpp -o "$folder/shared_vectors" &&
+    (cd "$folder" && ./shared_vectors -max_total_time="${AVENIR_FUZZ_SECONDS:-60}" -max_len=512 -print_final_stats=1)
+  status=$?
+  rm -rf "$folder"
+  return $status
+}
+
+soak_objects() {
+  AVENIR_TEST_OBJECTS=${AVENIR_TEST_OBJECTS:-20000} installed Rscript --vanilla -e \
+    'testthat::test_file("tests/testthat/test-shared.R", package = "avenir", load_package = "installed")'
+}
 
 # installed COMMAND...: with the package as it is in this tree, in a library of its own.
 installed() {

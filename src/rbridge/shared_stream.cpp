@@ -116,7 +116,7 @@ class StringRun {
   size_t begin() const { return begin_; }
   uint32_t flags() const { return flags_; }
   uint32_t count() const { return count_; }
-  base::Bytes finish() {
+  base::SharedBytes finish() {
     return raising([&] { return table_->finish(); });
   }
 
@@ -216,7 +216,7 @@ class Filter {
   // The last string has been written: the table takes the vector's place when it is large.
   void finish_strings() {
     if (out_.size() - run_->begin() >= threshold_) {
-      const base::Bytes table = run_->finish();
+      const base::SharedBytes table = run_->finish();
       VectorRecord record;
       if (publish(publication_, VectorType::kString, table.data(), table.size(), run_->count(), record)) {
         out_.resize(run_->begin());
@@ -312,7 +312,7 @@ struct SharedWriting::State {
     if (preamble.empty()) learn_preamble();
     append(out, preamble.data(), preamble.size());
     put_record(out, STRSXP, record);
-    table = base::Bytes();
+    table = base::SharedBytes();
     return true;
   }
 
@@ -327,7 +327,7 @@ struct SharedWriting::State {
   ForwardingViews forwarding;
   SharingOptions options;
   std::optional<Filter> filter;
-  base::Bytes table;
+  base::SharedBytes table;
   static base::Bytes preamble;
 };
 
@@ -445,7 +445,7 @@ SEXP VectorSharing::share_vector(SEXP x) {
   const uint64_t bytes = strings ? table_.size() : length * shm::element_size(type);
   if (length == 0 || bytes < threshold_) return x;
   const VectorRecord record = raising([&] { return publication_.add(type, data, bytes, length); });
-  table_ = base::Bytes();
+  table_ = base::SharedBytes();
   const SEXP view = PROTECT(make_view(record));
   SHALLOW_DUPLICATE_ATTRIB(view, x);
   UNPROTECT(1);

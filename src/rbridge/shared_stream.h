@@ -68,7 +68,7 @@ class VectorSharing {
 
   shm::Publication publication_{shm::Reuse::kByContent};
   const size_t threshold_;
-  base::Bytes table_;
+  base::SharedBytes table_;
 };
 
 }  // namespace avenir::rbridge

@@ -25,7 +25,7 @@ struct View {
   bool expanded = false;  // strings: all of them are in data2
   bool written = false;   // strings: data2 is what counts
 
-  ~View() { shm::SegmentStore::process().view_gone(record.bytes); }
+  ~View() { shm::SegmentStore::process().view_gone(record.bytes, memory.sole); }
 };
 
 View& view_of(SEXP x) { return *static_cast<View*>(R_ExternalPtrAddr(R_altrep_data1(x))); }
@@ -262,9 +262,9 @@ View* open_view(const VectorRecord& record) {
   if (!segment)
     throw base::Error(base::ErrorKind::kInvalid,
                       "a vector lies in a segment of shared memory that this process was not sent");
-  store.view_made(record.bytes);
-  std::unique_ptr<View> view(new View{record, nullptr, {}, {}});
-  view->memory = segment->view(record.offset, record.bytes);
+  shm::ViewMemory memory = segment->view(record.offset, record.bytes);
+  store.view_made(record.bytes, memory.sole);
+  std::unique_ptr<View> view(new View{record, nullptr, std::move(memory), {}});
   if (segment->is_open()) view->segment = segment;
   if (record.type == VectorType::kString)
     view->strings = shm::StringTable(view->memory.data, record.bytes, record.length);
@@ -272,8 +272,8 @@ View* open_view(const VectorRecord& record) {
 }
 
 // R's collector does not know what views hold.
-void collect_if_due(uint64_t bytes) {
-  if (!shm::SegmentStore::process().collection_due(bytes)) return;
+void collect_if_due() {
+  if (!shm::SegmentStore::process().collection_due()) return;
   R_gc();
   shm::SegmentStore::process().collected();
 }
@@ -311,7 +311,7 @@ void register_shared_vectors(DllInfo* dll) {
 SEXP shared_vector_symbol() { return Rf_install(kPackage); }
 
 SEXP make_view(const VectorRecord& record) {
-  collect_if_due(record.bytes);
+  collect_if_due();
   View* const view = raising([&] { return open_view(record); });
   const SEXP pointer = PROTECT(R_MakeExternalPtr(view, R_NilValue, R_NilValue));
   R_RegisterCFinalizerEx(pointer, finalize, FALSE);
@@ -335,10 +335,14 @@ ForwardingViews::ForwardingViews(shm::Publication& publication) { forwarding_to 
 
 ForwardingViews::~ForwardingViews() { forwarding_to = nullptr; }
 
-base::Bytes table_of_strings(SEXP strings) {
-  shm::StringTableWriter table(static_cast<uint64_t>(XLENGTH(strings)));
-  for (R_xlen_t i = 0; i < XLENGTH(strings); ++i) {
-    const SEXP text = STRING_ELT(strings, i);
+base::SharedBytes table_of_strings(SEXP strings) {
+  uint64_t size = 0;
+  const SEXP* const texts = STRING_PTR_RO(strings);
+  const R_xlen_t count = XLENGTH(strings);
+  for (R_xlen_t i = 0; i < count; ++i) size += static_cast<uint64_t>(LENGTH(texts[i]));
+  shm::StringTableWriter table(static_cast<uint64_t>(count), size);
+  for (R_xlen_t i = 0; i < count; ++i) {
+    const SEXP text = texts[i];
     if (text == NA_STRING) {
       table.add("", 0, shm::kMissingText);
       continue;

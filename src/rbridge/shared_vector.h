@@ -37,6 +37,6 @@ class ForwardingViews {
 };
 
 // The table of a character vector.
-base::Bytes table_of_strings(SEXP strings);
+base::SharedBytes table_of_strings(SEXP strings);
 
 }  // namespace avenir::rbridge

@@ -65,11 +65,12 @@ void Segment::check_part(uint64_t offset, uint64_t bytes) const {
 
 ViewMemory Segment::view(uint64_t offset, uint64_t bytes) {
   check_part(offset, bytes);
-  if (whole_.data() != nullptr && given_out_.insert(offset).second) return {whole_.data() + offset, shared_from_this()};
+  if (whole_.data() != nullptr && given_out_.insert(offset).second)
+    return {whole_.data() + offset, shared_from_this(), true};
   if (!is_open()) throw base::Error(base::ErrorKind::kInvalid, "a vector in shared memory was asked for twice");
   auto mapping = std::make_shared<sys::Mapping>(fd_.get(), bytes, sys::MapMode::kPrivate, offset);
   uint8_t* const data = mapping->data();
-  return {data, std::move(mapping)};
+  return {data, std::move(mapping), false};
 }
 
 }  // namespace avenir::shm

@@ -27,6 +27,7 @@ using Segments = std::vector<SharedSegment>;
 struct ViewMemory {
   uint8_t* data = nullptr;
   std::shared_ptr<void> owner;
+  bool sole = false;  // the memory goes with the view: nobody keeps the segment to use it again
 };
 
 // A memory file that holds vectors. No name: only those who were sent the descriptor can read it. Its memory is the

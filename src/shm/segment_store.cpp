@@ -113,8 +113,16 @@ SharedSegment SegmentStore::find(SegmentId id) {
   return at == known_.end() ? nullptr : at->second.lock();
 }
 
-bool SegmentStore::collection_due(uint64_t bytes) {
-  return viewed_ + bytes > after_collection_ + std::max(kUncollected, after_collection_ / 2);
+void SegmentStore::drop(SegmentId id) {
+  const auto at = held_.find(id);
+  if (at == held_.end()) return;
+  ++dropped_.segments;
+  dropped_.bytes += at->second->size();
+  held_.erase(at);
+}
+
+bool SegmentStore::collection_due() const {
+  return weight_ > after_collection_ + std::max(kUncollected, after_collection_ / 2);
 }
 
 }  // namespace avenir::shm

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "shm/segment.h"
 #include "sys/fork_guard.h"
@@ -35,6 +36,10 @@ class SegmentStore final : private sys::ForkAware {
 
   SegmentId next_id();
 
+  struct Use {
+    uint64_t segments, bytes;
+  };
+
   // ---- what this process has published
 
   std::optional<VectorRecord> find_content(const ContentKey& key);
@@ -45,9 +50,6 @@ class SegmentStore final : private sys::ForkAware {
   void forget_published();
   // Gives up what nobody else has, to make room.
   void make_room(uint64_t bytes);
-  struct Use {
-    uint64_t segments, bytes;
-  };
   Use use() const { return {recent_.size(), bytes_}; }
 
   // ---- what it knows
@@ -56,21 +58,33 @@ class SegmentStore final : private sys::ForkAware {
   void know(const SharedSegment& segment) { known_[segment->id()] = segment; }
   // Kept until drop().
   void hold(SharedSegment segment);
-  void drop(SegmentId id) { held_.erase(id); }
+  void drop(SegmentId id);
+  size_t held() const { return held_.size(); }
+  // Bytes and number of those dropped since the last time this was asked: views may still have them.
+  Use take_dropped() { return std::exchange(dropped_, {0, 0}); }
+  Use dropped() const { return dropped_; }
   // nullptr: not known, or gone.
   SharedSegment find(SegmentId id);
 
   // ---- views, which R's garbage collector cannot weigh
 
-  void view_made(uint64_t bytes) { viewed_ += bytes; }
-  void view_gone(uint64_t bytes) { viewed_ -= bytes; }
+  void view_made(uint64_t bytes, bool sole) {
+    viewed_ += bytes;
+    weight_ += weight(bytes, sole);
+  }
+  void view_gone(uint64_t bytes, bool sole) {
+    viewed_ -= bytes;
+    weight_ -= weight(bytes, sole);
+  }
   uint64_t viewed() const { return viewed_; }
   // True when so much has been mapped since the last time that a collection is due.
-  bool collection_due(uint64_t bytes);
-  void collected() { after_collection_ = viewed_; }
+  bool collection_due() const;
+  void collected() { after_collection_ = weight_; }
 
  private:
   SegmentStore();
+  // A view of what is kept anyhow holds its page tables only.
+  static uint64_t weight(uint64_t bytes, bool sole) { return sole ? bytes : bytes / 8; }
   void use_again(const SharedSegment& segment);
   void evict(const SharedSegment& segment);
   void keep_within(uint64_t bytes, size_t segments);
@@ -80,7 +94,8 @@ class SegmentStore final : private sys::ForkAware {
   void after_fork_in_child() override;
 
   uint64_t maker_ = 0, next_ = 1;
-  uint64_t budget_ = 0, bytes_ = 0, viewed_ = 0, after_collection_ = 0;
+  uint64_t budget_ = 0, bytes_ = 0, viewed_ = 0, weight_ = 0, after_collection_ = 0;
+  Use dropped_{0, 0};
   std::map<ContentKey, VectorRecord> contents_;
   std::list<SharedSegment> recent_;  // published ones, the last used first
   std::map<SegmentId, std::weak_ptr<Segment>> known_;

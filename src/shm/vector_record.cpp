@@ -1,5 +1,6 @@
 #include "shm/vector_record.h"
 
+#include <algorithm>
 #include <climits>
 #include <cstring>
 #include <string>
@@ -84,17 +85,23 @@ StringTable::Text StringTable::at(uint64_t index) const {
           static_cast<StringMark>(marks_[index])};
 }
 
-StringTableWriter::StringTableWriter(uint64_t count)
-    : head_(kTableHead + count * kBytesPerString), marks_(kTableHead + count * sizeof(uint64_t)) {
-  std::memcpy(head_.data(), &count, sizeof count);
-  text_.reserve(count * 8);
+StringTableWriter::StringTableWriter(uint64_t count, uint64_t text_size)
+    : bytes_(base::SharedBytes::allocate(kTableHead + count * kBytesPerString + text_size)),
+      ends_(kTableHead),
+      marks_(kTableHead + count * sizeof(uint64_t)),
+      text_(kTableHead + count * kBytesPerString) {
+  std::memcpy(bytes_.writable(), &count, sizeof count);
 }
 
-base::Bytes StringTableWriter::finish() {
-  const uint64_t size = text_.size();
-  std::memcpy(head_.data() + sizeof size, &size, sizeof size);
-  head_.insert(head_.end(), text_.begin(), text_.end());
-  return std::move(head_);
+void StringTableWriter::grow(size_t size) {
+  base::SharedBytes more = base::SharedBytes::allocate(std::max(bytes_.size() * 2, bytes_.size() + size));
+  std::memcpy(more.writable(), bytes_.data(), text_ + end_);
+  bytes_ = more;
+}
+
+base::SharedBytes StringTableWriter::finish() {
+  std::memcpy(bytes_.writable() + sizeof end_, &end_, sizeof end_);
+  return bytes_.slice(0, text_ + end_);
 }
 
 }  // namespace avenir::shm

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "shm/content_hash.h"
@@ -78,18 +79,23 @@ class StringTable {
 // Builds one in memory.
 class StringTableWriter {
  public:
-  explicit StringTableWriter(uint64_t count);
+  // `text_size`: what is known of it; it may become more.
+  explicit StringTableWriter(uint64_t count, uint64_t text_size = 0);
   void add(const char* text, size_t size, StringMark mark) {
-    text_.insert(text_.end(), text, text + size);
-    const uint64_t end = text_.size();
-    std::memcpy(&head_[2 * sizeof end + at_ * sizeof end], &end, sizeof end);
-    head_[marks_ + at_++] = mark;
+    if (size > bytes_.size() - text_ - end_) grow(size);
+    uint8_t* const begin = bytes_.writable();
+    std::memcpy(begin + text_ + end_, text, size);
+    end_ += size;
+    std::memcpy(begin + ends_ + at_ * sizeof end_, &end_, sizeof end_);
+    begin[marks_ + at_++] = mark;
   }
-  base::Bytes finish();
+  base::SharedBytes finish();
 
  private:
-  base::Bytes head_, text_;
-  uint64_t at_ = 0, marks_;
+  void grow(size_t size);
+
+  base::SharedBytes bytes_;  // not zeroed
+  uint64_t at_ = 0, end_ = 0, ends_, marks_, text_;
 };
 
 }  // namespace avenir::shm

@@ -33,7 +33,7 @@ using engine::Interruption;
 constexpr double kClaimSeconds = 1e-3;
 
 // A collection takes about as long as a worker's start.
-constexpr uint64_t kDroppedBeforeCollecting = 32;
+constexpr uint64_t kMostDropped = 32, kMostDroppedBytes = 256 << 20;
 
 constexpr auto kMemoryLooks = std::chrono::milliseconds(2);
 
@@ -117,7 +117,7 @@ class Loop {
     wire::Frame frame;
     while (port_.receive(frame)) {
       if (frame.header.type == wire::FrameType::kDropSegments) {
-        collect_dropped(frame.body.size() / sizeof(shm::SegmentId));
+        collect_dropped();
         continue;
       }
       job_ = frame.header.id;
@@ -218,11 +218,12 @@ class Loop {
   void send_immediate(const base::Bytes& bytes) { port_.send_immediate(job_, bytes.data(), bytes.size()); }
 
   // Views of what the session has dropped may be garbage by now, and keep its memory until they are collected.
-  void collect_dropped(uint64_t segments) {
-    dropped_ += segments;
-    if (dropped_ < kDroppedBeforeCollecting || shm::SegmentStore::process().viewed() == 0) return;
-    R_gc();
-    dropped_ = 0;
+  void collect_dropped() {
+    shm::SegmentStore& store = shm::SegmentStore::process();
+    const auto dropped = store.dropped();
+    if (dropped.segments < kMostDropped && dropped.bytes < kMostDroppedBytes) return;
+    store.take_dropped();
+    if (store.viewed() > 0) R_gc();
   }
 
   void adopt_threads() {

@@ -14,6 +14,7 @@
 #include "engine/template_server.h"
 #include "engine/worker_port.h"
 #include "shm/job_data.h"
+#include "shm/publication.h"
 #include "shm/region.h"
 #include "shm/task_table.h"
 #include "support.h"
@@ -64,7 +65,10 @@ bool first_to_make(const std::string& path) {
 //   leave             a value; then the worker has grown too large
 //   twice TEXT        answers twice; astray: answers an element that is not there, then its own
 //   silent            says that it is free without an answer
-//   garbage, surprise, endless, no-file, short-file, unknown-kind   breaks the protocol
+//   share N           a segment of N bytes 's', and the value "shared"
+//   held              how many of the segments it was sent the worker has: "N"
+//   garbage, surprise, endless, no-file, short-file, unknown-kind, segment-without-file, segment-too-short,
+//   segment-unsealed  breaks the protocol
 //   early-death PATH  ends before the task begins, once for each PATH; with no PATH always
 class FakeWorker {
  public:
@@ -84,6 +88,7 @@ class FakeWorker {
   [[noreturn]] void run() {
     wire::Frame frame;
     while (port_.receive(frame)) {
+      if (frame.header.type == wire::FrameType::kDropSegments) continue;
       job_ = frame.header.id;
       if (frame.header.type == wire::FrameType::kTask) run_task(frame);
       if (frame.header.type == wire::FrameType::kMap) run_map(frame);
@@ -131,7 +136,12 @@ class FakeWorker {
                  {"no-file", &FakeWorker::no_file},
                  {"short-file", &FakeWorker::short_file},
                  {"size", &FakeWorker::size},
-                 {"unknown-kind", &FakeWorker::unknown_kind}};
+                 {"unknown-kind", &FakeWorker::unknown_kind},
+                 {"share", &FakeWorker::share},
+                 {"held", &FakeWorker::held},
+                 {"segment-without-file", &FakeWorker::segment_without_file},
+                 {"segment-too-short", &FakeWorker::segment_too_short},
+                 {"segment-unsealed", &FakeWorker::segment_unsealed}};
   }
 
   void run_task(wire::Frame& frame) {
@@ -296,6 +306,31 @@ class FakeWorker {
   }
   void unknown_kind(const std::string&) {
     send_raw(wire::FrameType::kAnswer, head_of(0, wire::AnswerKind::kCancelled));
+  }
+
+  void share(const std::string& size) {
+    shm::Publication publication(shm::Reuse::kNever);
+    const std::string data(std::stoul(size), 's');
+    publication.add(shm::VectorType::kRaw, data.data(), data.size(), data.size());
+    publication.finish();
+    port_.answer(job_, element_, wire::AnswerKind::kValue, reinterpret_cast<const uint8_t*>("shared"), 6,
+                 engine::Follows::kMore, publication.segments());
+  }
+  void held(const std::string&) { answer(std::to_string(shm::SegmentStore::process().held())); }
+  void segment_without_file(const std::string&) { send_segment({}, 10); }
+  void segment_too_short(const std::string&) {
+    send_segment({std::make_shared<sys::OwnFd>(shm::publish("short", 5, "avenir-test"))}, 10);
+  }
+  void segment_unsealed(const std::string&) {
+    auto file = std::make_shared<sys::OwnFd>(sys::make_memory_file("avenir-test"));
+    sys::write_at(file->get(), "0123456789", 10, 0);
+    // Where there are no seals the size is what is wrong.
+    const uint64_t size = sys::is_sealed_against_shrinking(file->get()) ? 11 : 10;
+    send_segment({std::move(file)}, size);
+  }
+  void send_segment(std::vector<wire::SharedFd> fds, uint64_t size) const {
+    const shm::SegmentRef ref{{1, 1}, size};
+    send_raw(wire::FrameType::kSegment, base::SharedBytes::copy(&ref, sizeof ref), std::move(fds));
   }
 
   base::SharedBytes head_of(uint64_t length, wire::AnswerKind kind) const {
