@@ -32,6 +32,10 @@ test_that("row 5A, folds and methods, gives serial R's numbers flattened and nes
   expect_scenario("row-05a-nested")
 })
 
+test_that("row 6: one vector for all workers, without copies", {
+  expect_scenario("row-06-one-vector")
+})
+
 test_that("row 7, replicates with streams, gives the same numbers under every plan", {
   expect_scenario("row-07-replicates")
 })
