@@ -91,6 +91,7 @@ resize_backend <- function(backend, options) {
 engine_close <- function(backend) {
   if (!is.null(backend$engine)) cpp_engine_stop(backend$engine)
   backend$engine <- NULL
+  cpp_share_forget()
   invisible()
 }
 

@@ -90,7 +90,9 @@ memory_of_means <- function(how, workers, n, pss) {
   environment(pss) <- globalenv()
   assign("pss", pss, globalenv())
   assign("large", (seq_len(n) %% 1000) / 7, globalenv())
+  # A worker's first collection takes apart what it shares with the process that it was forked from.
   idle <- plainly(function(i) {
+    gc()
     Sys.sleep(0.2)
     c(0, Sys.getpid(), pss(Sys.getpid()))
   })

@@ -181,3 +181,52 @@ test_that("a limit of address space gives the result or an error of ours", {
   expect_true(is.numeric(outcome[[1]]) || any(c("avenir_error", "FutureError") %in% outcome[[1]]))
   expect_true(outcome[[2]])
 })
+
+test_that("a worker that dies while it publishes a result loses that result and nothing else", {
+  local_plan(multisession, workers = I(1))
+  value(future(1))
+  fds <- open_descriptors()
+  for (i in 1:5) {
+    flag <- tempfile()
+    task <- future({
+      x <- numeric(1e7) + 1
+      cat(Sys.getpid(), file = paste0(flag, "-part"))
+      file.rename(paste0(flag, "-part"), flag)
+      x
+    })
+    expect_true(wait_until(function() file.exists(flag)))
+    tools::pskill(scan(flag, quiet = TRUE), tools::SIGKILL)
+    got <- tryCatch(value(task), WorkerLostError = function(e) "lost")
+    expect_true(identical(got, "lost") || identical(got, numeric(1e7) + 1))
+    rm(got, task)
+  }
+  expect_identical(value(future(sum(numeric(1e5) + 1))), 1e5)
+  gc(FALSE)
+  expect_true(wait_until(function() open_descriptors() <= fds + 2))
+})
+
+test_that("what is shared has no name in the file system, and the size of /dev/shm does not matter", {
+  skip_on_os(c("mac", "solaris"))
+  before <- list.files("/dev/shm")
+  x <- share(numeric(1e5) + 1)
+  expect_identical(list.files("/dev/shm"), before)
+  links <- Sys.readlink(file.path("/proc/self/fd", list.files("/proc/self/fd")))
+  expect_true(any(grepl("memfd:avenir-vectors", links, fixed = TRUE)))
+})
+
+test_that("what was sent is given up with the plan", {
+  plan(multisession, workers = I(1))
+  x <- rnorm(1e5)
+  value(future(sum(x)))
+  expect_gt(session_segments(), 0)
+  plan(sequential)
+  expect_identical(session_segments(), 0)
+})
+
+test_that("a map over large globals is limited by future.globals.maxSize only where that is set", {
+  local_plan(multisession, workers = I(1))
+  x <- rnorm(1e6)
+  expect_identical(value(future(length(x))), 1000000L)
+  local_options(future.globals.maxSize = 1e6)
+  expect_error(future(length(x)), "maxSize")
+})
