@@ -12,7 +12,8 @@
 #' `--parallel=N` on the command line sets it. `parallelly.maxWorkers.localhost` limits the workers. Our own:
 #' `avenir.scheduling` (`"static"` cuts maps as future.apply does, one chunk a worker), `avenir.output.limit` (bytes of
 #' output that are kept of one future or element, 64 MiB), `avenir.results.onReference` (what happens when a value means
-#' nothing outside the worker that made it: `"warning"`, `"error"` or `"ignore"`).
+#' nothing outside the worker that made it: `"warning"`, `"error"` or `"ignore"`), `avenir.share` and
+#' `avenir.share.threshold` (see [share()]).
 #'
 #' @useDynLib avenir, .registration = TRUE
 #' @importFrom Rcpp evalCpp

@@ -20,6 +20,7 @@ demo package parallelly          r-cran-parallelly
 demo package MASS                r-cran-mass
 demo package randomForest        r-cran-randomforest
 demo package future.apply        r-cran-future.apply
+test package data.table          r-cran-data.table
 test package future              r-cran-future
 test package globals             r-cran-globals
 test package listenv             r-cran-listenv

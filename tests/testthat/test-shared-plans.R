@@ -52,7 +52,6 @@ for (name in names(parallel_plans())) {
   })
 
   local_test("data.table::set() on a global between two maps is seen", {
-    skip_if_not_installed("data.table")
     set_plan_of(arguments)
     on.exit(plan(sequential))
     local_small()
@@ -206,7 +205,6 @@ test_that("a worker that dies while it publishes a result loses that result and 
 })
 
 test_that("what is shared has no name in the file system, and the size of /dev/shm does not matter", {
-  skip_on_os(c("mac", "solaris"))
   before <- list.files("/dev/shm")
   x <- share(numeric(1e5) + 1)
   expect_identical(list.files("/dev/shm"), before)

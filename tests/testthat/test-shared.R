@@ -218,7 +218,6 @@ test_that("a vector at the address of one that is gone is not taken for it", {
 })
 
 test_that("data.table::set() on a vector between two trips is seen", {
-  skip_if_not_installed("data.table")
   small_threshold()
   table <- data.table::data.table(x = rnorm(5000))
   expect_identical(trip(table$x), table$x)
