@@ -37,9 +37,9 @@
 #' names are left behind, however a process ends; the size of `/dev/shm` does not matter on Linux.
 #'
 #' @param x Any R object. `share()` shares vectors of any length but 0, and those in lists and data frames; all else
-#' it returns as it is.
-#' @return `share()`: x, equal to what it was. `is_shared()`: `TRUE` when x is a vector in shared memory that has not been
-#' changed since, or a list whose vectors all are.
+#'   it returns as it is.
+#' @return `share()`: x, equal to what it was. `is_shared()`: `TRUE` when x is a vector in shared memory that has not
+#'   been changed since, or a list whose vectors all are.
 #' @seealso [future()], [future_lapply()]
 #' @examples
 #' x <- share(runif(1e6))

@@ -14,7 +14,7 @@ gates() {
 asan       tests/cpp under the address and undefined-behaviour sanitizers (clang)
 tsan       tests/cpp under the thread sanitizer (clang)
 fuzz       the parsers of shared memory's layouts under libFuzzer, AVENIR_FUZZ_SECONDS (60) long (clang)
-objects    thousands of random R objects through shared memory, AVENIR_TEST_OBJECTS (20000) of them, a new seed each time
+objects    AVENIR_TEST_OBJECTS (20000) random R objects through shared memory, a new seed each time
 large      a vector of more than 2^31 elements to a worker and back (needs 6 GB of memory)
 scenarios  every scenario at its real size, checked against serial R: one table
 faults     the fault table: avenir's plans and their peers, each fault in a session of its own

@@ -133,6 +133,7 @@ void Engine::after_fork_in_child() {
     worker->slot.take_fd();
     worker->reader = wire::FrameReader();
     worker->writer = wire::FrameWriter();
+    worker->arrived.clear();
   }
   if (template_) {
     template_->socket.reset();
@@ -145,6 +146,7 @@ void Engine::after_fork_in_child() {
     job.data_file.reset();
     job.table_file.reset();
     if (job.table) job.table->take_fd();
+    job.segments.clear();
   }
   poller_.close();
   wake_.close();

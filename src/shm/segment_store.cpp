@@ -100,6 +100,12 @@ void SegmentStore::make_room(uint64_t bytes) { keep_within(bytes_ > bytes ? byte
 
 void SegmentStore::forget_published() { keep_within(0, 0); }
 
+void SegmentStore::know(const SharedSegment& segment) {
+  std::weak_ptr<Segment>& known = known_[segment->id()];
+  const SharedSegment here = known.lock();
+  if (!here || !here->is_open()) known = segment;
+}
+
 void SegmentStore::hold(SharedSegment segment) {
   know(segment);
   const SegmentId id = segment->id();

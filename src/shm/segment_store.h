@@ -54,8 +54,8 @@ class SegmentStore final : private sys::ForkAware {
 
   // ---- what it knows
 
-  // Known as long as somebody has it.
-  void know(const SharedSegment& segment) { known_[segment->id()] = segment; }
+  // Known as long as somebody has it. One that comes back from where it was sent is the one that is here already.
+  void know(const SharedSegment& segment);
   // Kept until drop().
   void hold(SharedSegment segment);
   void drop(SegmentId id);

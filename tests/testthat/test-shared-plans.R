@@ -121,6 +121,8 @@ test_that("what a worker has already is not sent again", {
   value(future(sum(x)))
   before <- cpp_share_use()
   for (i in 1:5) expect_identical(value(future(sum(x))), sum(x))
+  for (i in 1:3) expect_identical(value(future(x)), x)
+  gc(FALSE)
   y <- x + 0
   expect_identical(value(future(sum(y))), sum(x))
   expect_identical(cpp_share_use()[c("segments", "bytes")], before[c("segments", "bytes")])
