@@ -36,10 +36,19 @@ SharedSegment Segment::adopt(const SegmentRef& ref, sys::OwnFd fd, bool keep_ope
     throw base::Error(base::ErrorKind::kDisconnected, "a segment of shared memory is not what it was announced to be");
   SharedSegment segment(new Segment(ref.id));
   segment->size_ = ref.size;
-  if (!keep_open) segment->whole_ = sys::Mapping(fd.get(), ref.size, sys::MapMode::kPrivate);
-  if (keep_open || arrived_open < most_arrived_open()) segment->fd_ = std::move(fd);
-  if (!keep_open && segment->is_open()) ++arrived_open;
+  if (!keep_open) segment->map_whole(fd);
+  const bool mapped = segment->whole_.data() != nullptr;
+  if (!mapped || arrived_open < most_arrived_open()) segment->fd_ = std::move(fd);
+  if (mapped && segment->is_open()) ++arrived_open;
   return segment;
+}
+
+// Where there is no room for it now, there may be when somebody asks for a view.
+void Segment::map_whole(const sys::OwnFd& fd) {
+  try {
+    whole_ = sys::Mapping(fd.get(), size_, sys::MapMode::kPrivate);
+  } catch (const base::Error&) {
+  }
 }
 
 Segment::~Segment() {

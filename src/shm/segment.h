@@ -66,6 +66,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
 
  private:
   explicit Segment(SegmentId id) : id_(id) {}
+  void map_whole(const sys::OwnFd& fd);
   void check_part(uint64_t offset, uint64_t bytes) const;
 
   const SegmentId id_;
