@@ -39,7 +39,7 @@ std::vector<Answer> decode_answers(const base::SharedBytes& body) {
   while (in.left() > 0) {
     const auto head = checked(in.get<AnswerHead>());
     const uint8_t* const at = in.take(head.length);
-    answers.push_back({head.element, head.kind, body.slice(static_cast<size_t>(at - body.data()), head.length), {}});
+    answers.push_back({head.element, head.kind, body.slice(static_cast<size_t>(at - body.data()), head.length)});
   }
   return answers;
 }

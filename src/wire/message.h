@@ -62,7 +62,7 @@ struct Answer {
   uint64_t element;
   AnswerKind kind;
   base::SharedBytes bytes;
-  std::shared_ptr<const void> segments;  // shm::Segments that the bytes refer to; empty for none
+  std::shared_ptr<const void> segments{};  // shm::Segments that the bytes refer to; empty for none
 };
 
 // The answers of a kAnswer body. Only kinds that a worker may send.
