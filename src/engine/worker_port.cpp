@@ -58,6 +58,10 @@ bool WorkerPort::receive(wire::Frame& frame) {
   return false;
 }
 
+bool WorkerPort::is_quiet(double seconds) {
+  return received_.empty() && !sys::wait_readable(fds_.data.get(), base::Deadline::in_seconds(seconds));
+}
+
 bool WorkerPort::next_frame(wire::Frame& frame) {
   if (received_.empty() && reader_.receive(fds_.data.get(), true, received_) == sys::IoStatus::kClosed) return false;
   frame = std::move(received_.front());

@@ -49,6 +49,9 @@ class WorkerPort final : private sys::ForkAware {
   // also told which of them to drop (kDropSegments): what that leaves is for the caller to tidy.
   bool receive(wire::Frame& frame);
 
+  // Nothing comes for so long: there is time to tidy up.
+  bool is_quiet(double seconds);
+
   // Around each evaluation. enter() is false when this position was interrupted before it began; `timed`: its job has a
   // time limit. leave() says whether an interrupt was sent meanwhile; the signal has arrived or been taken back by
   // then.

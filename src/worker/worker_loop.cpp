@@ -34,6 +34,8 @@ constexpr double kClaimSeconds = 1e-3;
 
 // A collection takes about as long as a worker's start.
 constexpr uint64_t kMostDropped = 32, kMostDroppedBytes = 256 << 20;
+constexpr uint64_t kPatience = 4;  // times as much, and it is done while jobs wait
+constexpr double kQuietSeconds = 0.02;
 
 constexpr auto kMemoryLooks = std::chrono::milliseconds(2);
 
@@ -130,6 +132,7 @@ class Loop {
       clean_up();
       leave_if_too_large();
       port_.say_idle(job_);
+      collect_dropped();
     }
     port_.await_end();
   }
@@ -221,9 +224,14 @@ class Loop {
   void collect_dropped() {
     shm::SegmentStore& store = shm::SegmentStore::process();
     const auto dropped = store.dropped();
-    if (dropped.segments < kMostDropped && dropped.bytes < kMostDroppedBytes) return;
+    if (!is_much(dropped, 1)) return;
+    if (!is_much(dropped, kPatience) && !port_.is_quiet(kQuietSeconds)) return;  // a job comes first
     store.take_dropped();
     if (store.viewed() > 0) R_gc();
+  }
+
+  static bool is_much(const shm::SegmentStore::Use& dropped, uint64_t times) {
+    return dropped.segments >= times * kMostDropped || dropped.bytes >= times * kMostDroppedBytes;
   }
 
   void adopt_threads() {
