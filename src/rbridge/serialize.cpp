@@ -135,6 +135,7 @@ void put_plain(SEXP object, Output& out) {
 struct Input {
   const uint8_t* at;
   size_t left;
+  SEXP (*named)(SEXP name) = nullptr;
 };
 
 bool get_int(Input& input, int& value) {
@@ -293,11 +294,17 @@ void serialize_into(SEXP object, base::Bytes& bytes) {
   if (!serialize_plain(object, bytes)) write_by_r(object, bytes);
 }
 
-SEXP unserialize_by_r(const uint8_t* data, size_t size) {
-  Input input{data, size};
+SEXP unserialize_by_r(const uint8_t* data, size_t size, SEXP (*named)(SEXP name)) {
+  Input input{data, size, named};
+  const auto hook = [](SEXP name, SEXP stream) {
+    return static_cast<const Input*>(R_ExternalPtrAddr(stream))->named(name);
+  };
   R_inpstream_st stream;
-  R_InitInPStream(&stream, &input, R_pstream_any_format, in_char, in_bytes, nullptr, R_NilValue);
-  return R_Unserialize(&stream);
+  const SEXP self = PROTECT(named == nullptr ? R_NilValue : R_MakeExternalPtr(&input, R_NilValue, R_NilValue));
+  R_InitInPStream(&stream, &input, R_pstream_any_format, in_char, in_bytes, named == nullptr ? nullptr : +hook, self);
+  const SEXP object = R_Unserialize(&stream);
+  UNPROTECT(1);
+  return object;
 }
 
 SEXP unserialize(const uint8_t* data, size_t size) {

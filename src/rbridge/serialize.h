@@ -19,7 +19,7 @@ bool serialize_plain(SEXP object, base::Bytes& out);
 // May jump: call it guarded. The result is not protected. What our own writer writes is read by code of our own.
 SEXP unserialize(const uint8_t* data, size_t size);
 
-// The same by R's own reader.
-SEXP unserialize_by_r(const uint8_t* data, size_t size);
+// The same by R's own reader. `named`: gives what the stream has by name only.
+SEXP unserialize_by_r(const uint8_t* data, size_t size, SEXP (*named)(SEXP name) = nullptr);
 
 }  // namespace avenir::rbridge

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "rbridge/raise.h"
 #include "rbridge/shared_vector.h"
+#include "rbridge/source_files.h"
 
 namespace avenir::rbridge {
 
@@ -40,6 +41,11 @@ void out_bytes(R_outpstream_t stream, void* data, int size) {
 void out_char(R_outpstream_t stream, int byte) {
   auto value = static_cast<char>(byte);
   out_bytes(stream, &value, 1);
+}
+
+// Of environments, external pointers and weak references: what stands for them in the stream, or NULL.
+SEXP name_of(SEXP object, SEXP filter) {
+  return name_of_source_file(object, static_cast<ShareFilter*>(R_ExternalPtrAddr(filter))->publication());
 }
 
 }  // namespace
@@ -137,12 +143,13 @@ void ShareFilter::serialize(SEXP object) {
   const SEXP pair = PROTECT(Rf_allocVector(VECSXP, 2));
   SET_VECTOR_ELT(pair, 0, shared_vector_symbol());
   SET_VECTOR_ELT(pair, 1, object);
+  const SEXP self = PROTECT(R_MakeExternalPtr(this, R_NilValue, R_NilValue));
   R_outpstream_st stream;
   R_InitOutPStream(&stream, reinterpret_cast<R_pstream_data_t>(this), R_pstream_binary_format, kSerializeVersion,
-                   out_char, out_bytes, nullptr, R_NilValue);
+                   out_char, out_bytes, name_of, self);
   R_Serialize(pair, &stream);
   SET_VECTOR_ELT(pair, 1, R_NilValue);
-  UNPROTECT(1);
+  UNPROTECT(2);
 }
 
 void ShareFilter::write(const void* data, size_t size) {

@@ -72,6 +72,7 @@ class ShareFilter {
 
   // For R: some bytes of its stream.
   void write(const void* data, size_t size);
+  shm::Publication& publication() { return publication_; }
 
  private:
   uint32_t word_before(size_t back) const;

@@ -8,6 +8,7 @@
 #include "rbridge/raise.h"
 #include "rbridge/serialize.h"
 #include "rbridge/share_filter.h"
+#include "rbridge/source_files.h"
 #include "rbridge/unwind.h"
 
 namespace avenir::rbridge {
@@ -121,7 +122,7 @@ bool is_shared_stream(const uint8_t* data, size_t size) {
 }
 
 SEXP unserialize_shared(const uint8_t* data, size_t size) {
-  const SEXP pair = PROTECT(unserialize_by_r(data + sizeof kMark, size - sizeof kMark));
+  const SEXP pair = PROTECT(unserialize_by_r(data + sizeof kMark, size - sizeof kMark, source_file_of));
   if (TYPEOF(pair) != VECSXP || XLENGTH(pair) != 2) Rf_error("a stream with shared vectors is broken");
   const SEXP object = VECTOR_ELT(pair, 1);
   // Or the list's reference would make the first write copy a whole vector.
