@@ -187,7 +187,7 @@ uint64_t Engine::submit_task(SharedBytes payload, JobPolicy policy, shm::Segment
   Job job;
   job.policy = policy;
   job.segments = std::move(segments);
-  job.answers.resize(1);
+  job.answers = Answers(1);
   if (payload.size() >= shm::kLargePayload) {
     job.payload_file = share(shm::publish(payload.data(), payload.size(), "avenir-task"));
     const uint64_t length = payload.size();
@@ -208,7 +208,7 @@ uint64_t Engine::submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<u
   Job job;
   job.policy = policy;
   job.segments = std::move(segments);
-  job.answers.resize(table.positions());
+  job.answers = Answers(table.positions());
   job.table_file = share(table.take_fd());
   job.data_file = share(std::move(data));
   job.element_of = std::move(element_of);
@@ -224,16 +224,15 @@ std::optional<wire::Answer> Engine::take(uint64_t id, uint64_t element) {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
   Job& job = checked(id);
-  AnswerPlace& place = job.place(element);
-  if (place.state == AnswerPlace::State::kOpen) {
+  const auto state = job.state(element);
+  if (state == Answers::State::kOpen) {
     awaited_job_ = id;
     awaited_element_ = element;
     return std::nullopt;
   }
-  if (place.state == AnswerPlace::State::kTaken)
-    throw base::Error(base::ErrorKind::kInternal, "an answer was asked for twice");
+  if (state == Answers::State::kTaken) throw base::Error(base::ErrorKind::kInternal, "an answer was asked for twice");
   awaited_job_ = 0;
-  return place.take(element);
+  return job.answers.take(element);
 }
 
 Engine::DirectLine Engine::open_line(uint64_t id) {
@@ -268,9 +267,9 @@ void Engine::close_line(const DirectLine& line) {
 std::optional<wire::Answer> Engine::take_finished(uint64_t id, uint64_t element) {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
-  AnswerPlace& place = checked(id).place(element);
-  if (place.state != AnswerPlace::State::kFilled) return std::nullopt;
-  return place.take(element);
+  Job& job = checked(id);
+  if (job.state(element) != Answers::State::kFilled) return std::nullopt;
+  return job.answers.take(element);
 }
 
 std::vector<wire::Answer> Engine::take_values(uint64_t id, const int* order, uint64_t position, uint64_t end) {
@@ -280,9 +279,8 @@ std::vector<wire::Answer> Engine::take_values(uint64_t id, const int* order, uin
   Job& job = checked(id);
   for (; position < end; ++position) {
     const uint64_t element = order == nullptr ? position : static_cast<uint64_t>(order[position]) - 1;
-    AnswerPlace& place = job.place(element);
-    if (place.state != AnswerPlace::State::kFilled || place.kind != wire::AnswerKind::kValue) break;
-    taken.push_back(place.take(element));
+    if (job.state(element) != Answers::State::kFilled || job.answers.kind(element) != wire::AnswerKind::kValue) break;
+    taken.push_back(job.answers.take(element));
   }
   return taken;
 }
@@ -290,8 +288,7 @@ std::vector<wire::Answer> Engine::take_values(uint64_t id, const int* order, uin
 void Engine::give_back(uint64_t id, wire::Answer answer) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (Job* const job = find(id))
-    job->place(answer.element) = {AnswerPlace::State::kFilled, answer.kind, std::move(answer.bytes),
-                                  std::move(answer.segments)};
+    job->answers.fill(answer.element, answer.kind, std::move(answer.bytes), std::move(answer.segments));
 }
 
 std::optional<SharedBytes> Engine::take_immediate(uint64_t id) {
@@ -307,7 +304,7 @@ std::optional<SharedBytes> Engine::take_immediate(uint64_t id) {
 bool Engine::answered(uint64_t id, uint64_t element) {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
-  if (checked(id).place(element).state != AnswerPlace::State::kOpen) return true;
+  if (checked(id).state(element) != Answers::State::kOpen) return true;
   awaited_job_ = id;
   awaited_element_ = element;
   return false;

@@ -40,7 +40,7 @@ uint64_t Engine::new_task(JobPolicy policy) {
   check_alive();
   Job job;
   job.policy = policy;
-  job.answers.resize(1);
+  job.answers = Answers(1);
   std::lock_guard<std::mutex> lock(mutex_);
   return add_job(std::move(job));
 }
@@ -49,7 +49,7 @@ uint64_t Engine::new_map(shm::TaskTable table, std::vector<uint64_t> element_of,
   check_alive();
   Job job;
   job.policy = policy;
-  job.answers.resize(table.positions());
+  job.answers = Answers(table.positions());
   job.element_of = std::move(element_of);
   job.table.emplace(std::move(table));
   std::lock_guard<std::mutex> lock(mutex_);

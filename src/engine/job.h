@@ -9,26 +9,13 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "engine/answers.h"
 #include "shm/segment.h"
 #include "shm/task_table.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 
 namespace avenir::engine {
-
-// One answer's place: filled once, emptied when the session takes it.
-struct AnswerPlace {
-  enum class State : uint8_t { kOpen, kFilled, kTaken };
-  State state = State::kOpen;
-  wire::AnswerKind kind = wire::AnswerKind::kValue;
-  base::SharedBytes bytes;
-  std::shared_ptr<const void> segments;  // shm::Segments that the bytes refer to
-
-  wire::Answer take(uint64_t element) {
-    state = State::kTaken;
-    return {element, kind, std::exchange(bytes, base::SharedBytes()), std::move(segments)};
-  }
-};
 
 // What a job grants its evaluations.
 struct JobPolicy {
@@ -58,7 +45,7 @@ struct Job {
 
   shm::Segments segments;  // that its bytes refer to
 
-  std::vector<AnswerPlace> answers;
+  Answers answers;
   std::map<uint64_t, std::vector<wire::LostMessage>> losses;  // of elements that were begun and will be again
   unsigned unstarted_losses = 0;  // workers that died before they began with anything of it, in a row
   uint64_t answered = 0;
@@ -71,8 +58,8 @@ struct Job {
   // Exactly one answer is counted an element: a second one, or one out of range, is dropped.
   bool fill(uint64_t element, wire::AnswerKind kind, base::SharedBytes bytes,
             std::shared_ptr<const void> used_segments = {}) {
-    if (element >= answers.size() || answers[element].state != AnswerPlace::State::kOpen) return false;
-    answers[element] = {AnswerPlace::State::kFilled, kind, std::move(bytes), std::move(used_segments)};
+    if (element >= answers.size() || !open(element)) return false;
+    answers.fill(element, kind, std::move(bytes), std::move(used_segments));
     unstarted_losses = 0;
     ++answered;
     return true;
@@ -80,14 +67,14 @@ struct Job {
   void fill_all(wire::AnswerKind kind, const base::SharedBytes& bytes) {
     for (uint64_t element = 0; element < answers.size(); ++element) fill(element, kind, bytes);
   }
-  bool open(uint64_t element) const { return answers[element].state == AnswerPlace::State::kOpen; }
+  bool open(uint64_t element) const { return answers.state(element) == Answers::State::kOpen; }
 
-  // The place of an element that the session asks for.
-  AnswerPlace& place(uint64_t element) {
+  // For an element that the session asks for.
+  Answers::State state(uint64_t element) const {
     if (element >= answers.size())
       throw base::Error(base::ErrorKind::kInvalid, "job " + std::to_string(id) + " has no element " +
                                                        std::to_string(element) + " (counted from 0)");
-    return answers[element];
+    return answers.state(element);
   }
 };
 
