@@ -142,7 +142,7 @@ TEST_CASE("values are taken together up to the first that is not there or is a r
   TestSession session(folder.path(), "well", 2);
   const uint64_t job = session.submit_map({{"echo a", "echo b", "record c", "echo d"}, {}, {}, "", false});
   session.wait(job, 3);
-  session.engine().give_back(job, {3, AnswerKind::kValue, avenir::base::SharedBytes::copy("d", 1)});
+  session.engine().give_back(job, {3, AnswerKind::kValue, avenir::base::SharedBytes::copy("d", 1), {}});
   session.wait(job, 2);
   const auto first = session.engine().take_values(job, nullptr, 0, 4);
   REQUIRE(first.size() == 2);
