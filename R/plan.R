@@ -406,11 +406,17 @@ make_backend <- function(strategy, below, reuse = NULL) {
   arguments <- arguments[setdiff(names(arguments), c("...", "envir"))]
   arguments <- lapply(arguments, eval, environment(strategy))
   if (!is.null(reuse)) arguments$reuse <- reuse
+  delayedAssign("cores", availableCores())
+  plan_state$count_cores <- function() cores
+  on.exit(plan_state$count_cores <- NULL)
   backend <- do.call(attr(strategy, "factory"), arguments, quote = TRUE)
   backend$below <- below
   backend$max_size <- arguments$maxSizeOfObjects
   backend
 }
+
+# Counted once while a backend is made: that takes milliseconds.
+counted_cores <- function() if (is.null(plan_state$count_cores)) availableCores() else plan_state$count_cores()
 
 # One worker is this session itself, unless it is asked for as I(1).
 start_multisession <- function(workers, ..., split = FALSE) {
@@ -455,7 +461,7 @@ count_local_workers <- function(hosts) {
 # More workers than cores warn, more than three times as many are an error; option
 # "parallelly.maxWorkers.localhost" sets both limits.
 check_load <- function(workers) {
-  cores <- availableCores()
+  cores <- counted_cores()
   limits <- rep_len(getOption("parallelly.maxWorkers.localhost", c(1, 3)), 2L)
   load <- workers / cores
   if (load > limits[2L]) {
