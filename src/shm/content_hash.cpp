@@ -86,7 +86,7 @@ ContentHash hash_block(const uint8_t* at, size_t size, uint64_t seed) {
     add(words);
   }
   std::memset(words, 0, sizeof words);
-  std::memcpy(words, at, size);
+  if (size > 0) std::memcpy(words, at, size);
   for (int round = 0; round < 2; ++round) add(words);  // the last word's high half counts, too
   Lanes end = begin;
   end.lanes[0] = l0;
