@@ -153,10 +153,6 @@ cpp_open_output <- function() {
     .Call(`_avenir_cpp_open_output`)
 }
 
-cpp_output_size <- function(output) {
-    .Call(`_avenir_cpp_output_size`, output)
-}
-
 cpp_take_output <- function(output) {
     .Call(`_avenir_cpp_take_output`, output)
 }

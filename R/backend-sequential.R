@@ -80,13 +80,14 @@ run_element <- function(run) {
   if (is.null(run$job$order)) position_of(run) else run$job$order[[position_of(run)]]
 }
 
-# Evaluates elements until one has something to relay or none is left.
+# Evaluates elements until one has something to relay or none is left. One that only put the generator's state back has
+# nothing.
 evaluate_run <- function(run) {
   seeds <- run$job$seeds
   repeat {
-    cpp_evaluate_run(run$call, run$job$x, run$job$order, seeds$seeds, seeds$base, run$values, run$progress,
-                     run$capture, capture_output(run$capture), if (run$check_rng) run$seed %||% FALSE)
-    if (position_of(run) == run$size || has_drawn(run) || capture_has_any(run$capture)) return()
+    caught <- cpp_evaluate_run(run$call, run$job$x, run$job$order, seeds$seeds, seeds$base, run$values, run$progress,
+                               run$capture, run$capture$output, if (run$check_rng) run$seed %||% FALSE)
+    if (has_drawn(run) || caught || position_of(run) == run$size) return()
   }
 }
 

@@ -220,7 +220,7 @@ collect_future <- function(future) {
   }
   record <- backend_collect(field(future, "backend"), handle)
   set_fields(future, handle = NULL)
-  if (is_reference(record$value)) record <- report_reference(record, future)
+  if (isTRUE(record$reference)) record <- report_reference(record, future)
   error <- about_future(record$error, future)
   result <- new_future_result(record, error, future)
   set_fields(future, state = state_after(error), result = result)
@@ -229,7 +229,6 @@ collect_future <- function(future) {
 
 # A value that is a reference comes with a warning or an error, as the user wants, if it was made in another process.
 report_reference <- function(record, future) {
-  if (inherits(future, "UniprocessFuture")) return(record)
   misuse <- reference_misuse(sprintf("future (%s)", label_of(future)), record$value, future)
   if (inherits(misuse, "error")) return(new_record(NULL, TRUE, record$stdout, record$conditions, misuse, record$rng))
   if (!is.null(misuse)) record$conditions <- c(record$conditions, list(list(condition = misuse, signaled = 0L)))

@@ -82,14 +82,12 @@ capture_begin <- function(capture) {
   sink(capture$sink, type = "output", split = capture$split)
 }
 
+# `output`: what is printed; NULL when it is not wanted.
 open_capture <- function(capture) {
   opened <- if (capture$stdout) cpp_open_output() else list(file(nullfile(), "w"))
   capture$sink <- opened[[1L]]
   capture$output <- if (capture$stdout) opened[[2L]]
 }
-
-# What is printed; NULL when it is not wanted.
-capture_output <- function(capture) capture$output
 
 # Ends our sink, and those that the evaluation opened and left open. It may have closed our connection, as
 # closeAllConnections() does.
@@ -105,11 +103,6 @@ still_there <- function(connection) {
   number <- as.integer(connection)
   any(getAllConnections() == number) &&
     identical(attr(getConnection(number), "conn_id"), attr(connection, "conn_id"))
-}
-
-# TRUE when something was caught since the last capture_take().
-capture_has_any <- function(capture) {
-  length(capture$conditions) > 0L || (!is.null(capture$output) && cpp_output_size(capture$output) > 0)
 }
 
 # What was caught: list(stdout, conditions). Only after capture_end(); the capture is empty afterwards.

@@ -432,16 +432,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_output_size
-SEXP cpp_output_size(SEXP output);
-RcppExport SEXP _avenir_cpp_output_size(SEXP outputSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type output(outputSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_output_size(output));
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_take_output
 SEXP cpp_take_output(SEXP output);
 RcppExport SEXP _avenir_cpp_take_output(SEXP outputSEXP) {
@@ -610,7 +600,6 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_rng_advance", (DL_FUNC) &_avenir_cpp_rng_advance, 2},
     {"_avenir_cpp_element_seed", (DL_FUNC) &_avenir_cpp_element_seed, 2},
     {"_avenir_cpp_open_output", (DL_FUNC) &_avenir_cpp_open_output, 0},
-    {"_avenir_cpp_output_size", (DL_FUNC) &_avenir_cpp_output_size, 1},
     {"_avenir_cpp_take_output", (DL_FUNC) &_avenir_cpp_take_output, 1},
     {"_avenir_cpp_evaluate_run", (DL_FUNC) &_avenir_cpp_evaluate_run, 10},
     {"_avenir_cpp_share", (DL_FUNC) &_avenir_cpp_share, 1},

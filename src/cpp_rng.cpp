@@ -13,9 +13,7 @@ constexpr double kLargestCount = 9007199254740992.0;  // 2^53: every whole numbe
 
 rng::State state_of(SEXP seed) {
   if (TYPEOF(seed) != INTSXP || Rf_xlength(seed) != 7) Rcpp::stop("internal: a state is seven integers");
-  rng::State state;
-  for (int i = 0; i < 6; ++i) state.words[i] = static_cast<std::uint32_t>(INTEGER(seed)[i + 1]);
-  return state;
+  return rng::state_of_seed(INTEGER(seed));
 }
 
 std::uint64_t count_of(double n) {
@@ -26,9 +24,7 @@ std::uint64_t count_of(double n) {
 // Unprotected, with the kind word that `seed` has.
 SEXP seed_of(const rng::State& state, int kind) {
   SEXP seed = Rf_allocVector(INTSXP, 7);
-  int* words = INTEGER(seed);
-  words[0] = kind;
-  for (int i = 0; i < 6; ++i) words[i + 1] = static_cast<int>(state.words[i]);
+  rng::write_seed(state, kind, INTEGER(seed));
   return seed;
 }
 

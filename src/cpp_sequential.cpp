@@ -33,11 +33,6 @@ SEXP cpp_open_output() {
   });
 }
 
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_output_size(SEXP output) {
-  return rbridge::door([&]() -> SEXP { return Rf_ScalarReal(static_cast<double>(output_of(output)->size())); });
-}
-
 // What was printed since the last call, as one string.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_take_output(SEXP output) {
@@ -48,13 +43,14 @@ SEXP cpp_take_output(SEXP output) {
     const std::string* const kept = &text;
     SEXP value = R_NilValue;
     SEXP* const target = &value;
-    rbridge::guarded([=] { *target = Rf_ScalarString(Rf_mkCharLen(kept->data(), static_cast<int>(kept->size()))); });
+    rbridge::guarded([kept, target] { *target = rbridge::output_string(*kept); });
     return value;
   });
 }
 
 // Evaluates elements of a map in this session. `progress`: how many were begun, and how many are over; it and `values`
-// are changed in place. `watched_seed`: NULL, or `.Random.seed` (or FALSE: there is none) as long as nobody draws.
+// are changed in place. TRUE: the last one has printed or signaled something. `watched_seed`: NULL, or `.Random.seed`
+// (or FALSE: there is none) as long as nobody draws.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_evaluate_run(SEXP call, SEXP x, SEXP order, SEXP seeds, SEXP base, SEXP values, SEXP progress, SEXP capture,
                       SEXP output, SEXP watched_seed) {
@@ -74,7 +70,9 @@ SEXP cpp_evaluate_run(SEXP call, SEXP x, SEXP order, SEXP seeds, SEXP base, SEXP
                                  streams ? &*streams : nullptr,
                                  output_of(output)};
     const worker::SessionRun* const given = &run;
-    rbridge::guarded([given] { worker::evaluate_run(*given); });
-    return R_NilValue;
+    bool caught = false;
+    bool* const target = &caught;
+    rbridge::guarded([given, target] { *target = worker::evaluate_run(*given); });
+    return Rf_ScalarLogical(caught ? 1 : 0);
   });
 }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "rbridge/r.h"
-
 namespace avenir::rbridge {
 
 namespace {
@@ -42,6 +40,13 @@ std::string output_text(const uint8_t* bytes, uint64_t size, uint64_t limit) {
   if (!text.empty() && text.back() != '\n') text += '\n';
   return text + "[avenir: " + with_commas(size - kept) +
          " more bytes of output were dropped; see option avenir.output.limit]\n";
+}
+
+SEXP output_string(const std::string& text) {
+  const SEXP line = PROTECT(Rf_mkCharLen(text.data(), static_cast<int>(text.size())));
+  const SEXP string = Rf_ScalarString(line);
+  UNPROTECT(1);
+  return string;
 }
 
 }  // namespace avenir::rbridge

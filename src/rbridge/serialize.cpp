@@ -6,6 +6,7 @@
 #include <string>
 
 #include "rbridge/shared_stream.h"
+#include "shm/vector_record.h"
 
 namespace avenir::rbridge {
 
@@ -50,34 +51,28 @@ class Output {
 
 // ---- the fast writer
 
-bool plain_type(int type) {
-  switch (type) {
-    case NILSXP:
-    case LGLSXP:
-    case INTSXP:
-    case REALSXP:
-    case CPLXSXP:
-    case STRSXP:
-    case RAWSXP:
-    case VECSXP:
-      return true;
-    default:
-      return false;
-  }
-}
+size_t element_size(int type) { return shm::element_size(static_cast<shm::VectorType>(type)); }
+
+bool plain_type(int type) { return type == NILSXP || type == STRSXP || type == VECSXP || element_size(type) > 0; }
 
 constexpr int kDeepest = 8;
 constexpr R_xlen_t kLongestList = 64;
 
+bool is_small(SEXP object, const SizeLimits& limits) {
+  if (TYPEOF(object) == STRSXP) return XLENGTH(object) < limits.strings;
+  return static_cast<uint64_t>(XLENGTH(object)) * element_size(TYPEOF(object)) < limits.bytes;
+}
+
 // ALTREP vectors have records of their own, objects and attributes need R's reference table; deep and long
 // lists are left to R too, so that the check stays cheap.
-bool is_plain(SEXP object, int depth) {
+bool is_plain(SEXP object, const SizeLimits& limits, int depth) {
   if (!plain_type(TYPEOF(object)) || ALTREP(object) || ATTRIB(object) != R_NilValue || Rf_isObject(object))
     return false;
-  if (object == R_NilValue || TYPEOF(object) != VECSXP) return object == R_NilValue || !IS_LONG_VEC(object);
+  if (object == R_NilValue) return true;
+  if (TYPEOF(object) != VECSXP) return !IS_LONG_VEC(object) && is_small(object, limits);
   if (depth == 0 || XLENGTH(object) > kLongestList) return false;
   for (R_xlen_t i = 0; i < XLENGTH(object); ++i)
-    if (!is_plain(VECTOR_ELT(object, i), depth - 1)) return false;
+    if (!is_plain(VECTOR_ELT(object, i), limits, depth - 1)) return false;
   return true;
 }
 
@@ -144,22 +139,6 @@ bool get_int(Input& input, int& value) {
   input.at += sizeof value;
   input.left -= sizeof value;
   return true;
-}
-
-size_t element_size(int type) {
-  switch (type) {
-    case LGLSXP:
-    case INTSXP:
-      return sizeof(int);
-    case REALSXP:
-      return sizeof(double);
-    case CPLXSXP:
-      return sizeof(Rcomplex);
-    case RAWSXP:
-      return 1;
-    default:
-      return 0;
-  }
 }
 
 void* vector_data(SEXP vector) {
@@ -281,8 +260,10 @@ int in_char(R_inpstream_t stream) {
 
 }  // namespace
 
-bool serialize_plain(SEXP object, base::Bytes& bytes) {
-  if (head.empty() || !is_plain(object, kDeepest)) return false;
+bool is_plain(SEXP object, SizeLimits limits) { return is_plain(object, limits, kDeepest); }
+
+bool serialize_plain(SEXP object, base::Bytes& bytes, SizeLimits limits) {
+  if (head.empty() || !is_plain(object, limits)) return false;
   Output out(bytes);
   out.put(head.data(), head.size());
   put_plain(object, out);

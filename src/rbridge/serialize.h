@@ -12,9 +12,18 @@ namespace avenir::rbridge {
 // allocates a hash table for every call, which costs more than a small object itself.
 void serialize_into(SEXP object, base::Bytes& out);
 
-// The same where our own writer can do it, which never jumps: needs no guard. False, and nothing appended, where it
-// cannot.
-bool serialize_plain(SEXP object, base::Bytes& out);
+// From where on a vector of numbers (bytes) or strings (how many) is no longer small.
+struct SizeLimits {
+  uint64_t bytes = ~uint64_t{0};
+  R_xlen_t strings = R_XLEN_T_MAX;
+};
+
+// Can our own writer take it, and is all in it below the limits?
+bool is_plain(SEXP object, SizeLimits limits = {});
+
+// The same as serialize_into() where our own writer can do it, which never jumps: needs no guard. False, and nothing
+// appended, where it cannot, or something is not small.
+bool serialize_plain(SEXP object, base::Bytes& out, SizeLimits limits = {});
 
 // May jump: call it guarded. The result is not protected. What our own writer writes is read by code of our own.
 SEXP unserialize(const uint8_t* data, size_t size);

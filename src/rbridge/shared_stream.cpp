@@ -19,24 +19,8 @@ using shm::VectorRecord;
 using shm::VectorType;
 
 constexpr char kMark[4] = {'A', 'V', 'S', '1'};
+
 bool is_plain_vector(SEXP object) { return !ALTREP(object) && ATTRIB(object) == R_NilValue && !Rf_isObject(object); }
-
-// Nothing in it can be large, and our own writer may take it. Long and deep lists are R's.
-bool is_small(SEXP object, size_t threshold, int depth) {
-  if (object == R_NilValue) return true;
-  if (!is_plain_vector(object)) return false;
-  const auto type = static_cast<uint32_t>(TYPEOF(object));
-  if (is_numeric_type(type))
-    return static_cast<uint64_t>(XLENGTH(object)) * shm::element_size(static_cast<VectorType>(type)) < threshold;
-  if (TYPEOF(object) == STRSXP) return XLENGTH(object) < kLeastStrings;
-  constexpr R_xlen_t kLongestList = 64;
-  if (TYPEOF(object) != VECSXP || depth == 0 || XLENGTH(object) > kLongestList) return false;
-  for (R_xlen_t i = 0; i < XLENGTH(object); ++i)
-    if (!is_small(VECTOR_ELT(object, i), threshold, depth - 1)) return false;
-  return true;
-}
-
-constexpr int kDeepest = 8;
 
 // R's own streams are read back by this R, with records in them.
 bool reads_back();
@@ -104,12 +88,13 @@ const shm::Segments& SharedWriting::finish() {
 }
 
 bool serialize_small(SEXP object, base::Bytes& out) {
-  return is_small(object, kLeastThreshold, kDeepest) && serialize_plain(object, out);
+  return serialize_plain(object, out, {kLeastThreshold, kLeastStrings});
 }
 
 void SharedWriting::write(SEXP object, base::Bytes& out) {
   const SharingOptions& options = state_->options;
-  if (!options.on || is_small(object, options.threshold, kDeepest) || !reads_back()) return serialize_into(object, out);
+  if (!options.on || is_plain(object, {options.threshold, kLeastStrings}) || !reads_back())
+    return serialize_into(object, out);
   append_bytes(out, kMark, sizeof kMark);
   if (state_->write_strings(object, out)) return;
   state_->filter.emplace(out, state_->publication, options.threshold);

@@ -100,6 +100,17 @@ std::string describe_half_fault(const State& state, std::size_t first, std::uint
 
 }  // namespace
 
+State state_of_seed(const std::int32_t* seed) {
+  State state;
+  for (size_t i = 0; i < state.words.size(); ++i) state.words[i] = static_cast<std::uint32_t>(seed[i + 1]);
+  return state;
+}
+
+void write_seed(const State& state, std::int32_t kind, std::int32_t* seed) {
+  seed[0] = kind;
+  for (size_t i = 0; i < state.words.size(); ++i) seed[i + 1] = static_cast<std::int32_t>(state.words[i]);
+}
+
 std::string describe_fault(const State& state) {
   std::string fault = describe_half_fault(state, 0, kModulus1);
   return fault.empty() ? describe_half_fault(state, 3, kModulus2) : fault;

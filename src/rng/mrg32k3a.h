@@ -28,6 +28,10 @@ struct State {
 inline bool operator==(const State& a, const State& b) { return a.words == b.words; }
 inline bool operator!=(const State& a, const State& b) { return !(a == b); }
 
+// The state in a `.Random.seed` of seven integers, whose first is the kind of generator; and back.
+State state_of_seed(const std::int32_t* seed);
+void write_seed(const State& state, std::int32_t kind, std::int32_t* seed);
+
 // Why `state` cannot be used, as the end of a sentence that begins with "the state"; empty when it can.
 // Allocates. Every function below needs a state for which this is empty: R replaces any other silently by one
 // made from the clock.

@@ -2,16 +2,6 @@
 
 namespace avenir::worker {
 
-namespace {
-
-rng::State state_of(const int32_t* seed) {
-  rng::State state;
-  for (size_t i = 0; i < 6; ++i) state.words[i] = static_cast<uint32_t>(seed[i + 1]);
-  return state;
-}
-
-}  // namespace
-
 SEXP vector_element(SEXP x, R_xlen_t i) {
   switch (TYPEOF(x)) {
     case LGLSXP:
@@ -43,15 +33,14 @@ SEXP call_on(SEXP function, SEXP value) {
   return call;
 }
 
-Streams::Streams(const int32_t* state) : kind_(state[0]), states_(state_of(state)) { states_.seek(0); }
+Streams::Streams(const int32_t* state) : kind_(state[0]), states_(rng::state_of_seed(state)) { states_.seek(0); }
 
 void Streams::install(uint64_t element) {
   if (element != next_) states_.seek(element);
   next_ = element + 1;
   const rng::State state = states_.next();
   const SEXP seed = PROTECT(Rf_allocVector(INTSXP, 7));
-  INTEGER(seed)[0] = kind_;
-  for (size_t i = 0; i < 6; ++i) INTEGER(seed)[i + 1] = static_cast<int>(state.words[i]);
+  rng::write_seed(state, kind_, INTEGER(seed));
   Rf_defineVar(R_SeedsSymbol, seed, R_GlobalEnv);
   UNPROTECT(1);
 }

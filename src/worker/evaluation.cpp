@@ -47,11 +47,7 @@ bool is_true(SEXP value) { return TYPEOF(value) == LGLSXP && XLENGTH(value) == 1
 SEXP printed_text(size_t size) {
   const sys::Mapping file(STDOUT_FILENO, size, sys::MapMode::kReadOnly);
   const uint64_t limit = size <= rbridge::kAlwaysKept ? size : rbridge::output_limit();
-  const std::string text = rbridge::output_text(file.data(), size, limit);
-  const SEXP line = PROTECT(Rf_mkCharLen(text.data(), static_cast<int>(text.size())));
-  const SEXP string = Rf_ScalarString(line);
-  UNPROTECT(1);
-  return string;
+  return rbridge::output_string(rbridge::output_text(file.data(), size, limit));
 }
 
 // With warn >= 2 R itself turns a warning into an error, unless a handler muffles it.

@@ -9,16 +9,19 @@ void seed_element(const SessionRun& run, R_xlen_t i) {
   if (run.seeds != R_NilValue) Rf_defineVar(R_SeedsSymbol, VECTOR_ELT(run.seeds, i), R_GlobalEnv);
 }
 
-bool has_any(const SessionRun& run) {
+bool has_caught(const SessionRun& run) {
   if (run.output != nullptr && run.output->size() > 0) return true;
   static const SEXP conditions = Rf_install("conditions");
-  if (Rf_xlength(Rf_findVarInFrame(run.capture, conditions)) > 0) return true;
+  return Rf_xlength(Rf_findVarInFrame(run.capture, conditions)) > 0;
+}
+
+bool may_have_drawn(const SessionRun& run) {
   return run.watched_seed != nullptr && Rf_findVarInFrame(R_GlobalEnv, R_SeedsSymbol) != run.watched_seed;
 }
 
 }  // namespace
 
-void evaluate_run(const SessionRun& run) {
+bool evaluate_run(const SessionRun& run) {
   const auto size = static_cast<double>(Rf_xlength(run.values));
   while (*run.begun < size) {
     const auto position = static_cast<R_xlen_t>((*run.begun)++);
@@ -28,8 +31,10 @@ void evaluate_run(const SessionRun& run) {
     SET_VECTOR_ELT(run.values, i, Rf_eval(call, R_GlobalEnv));
     UNPROTECT(1);
     *run.over = *run.begun;
-    if (has_any(run)) return;
+    const bool caught = has_caught(run);
+    if (caught || may_have_drawn(run)) return caught;
   }
+  return false;
 }
 
 }  // namespace avenir::worker

@@ -21,7 +21,7 @@ struct SessionRun {
 };
 
 // Evaluates until an element has something to relay (output, conditions, perhaps use of the generator) or none is left.
-// May jump: call it guarded.
-void evaluate_run(const SessionRun& run);
+// True when there is output or a condition. May jump: call it guarded.
+bool evaluate_run(const SessionRun& run);
 
 }  // namespace avenir::worker

@@ -379,7 +379,6 @@ class Loop {
   bool timed_ = false;           // its evaluations have a time limit
   engine::Follows follows_ = engine::Follows::kMore;
   Clock::time_point next_look_ = Clock::time_point::min();  // at the memory that is used
-  uint64_t dropped_ = 0;                                    // segments since the last collection
   rbridge::Preserved context_, function_;
   base::Bytes bytes_;
 };

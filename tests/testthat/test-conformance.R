@@ -413,6 +413,12 @@ for (name in names(conformance_plans())) {
     expect_identical(future_sapply(1:20, function(i) i), 1:20)
   })
 
+  local_test("a map reports random numbers that only its last element drew", {
+    for (n in c(1, 3)) {
+      expect_warning(future_lapply(seq_len(n), function(i) if (i == n) rnorm(1)), class = "RngFutureWarning")
+    }
+  })
+
   local_test("a map reports once that random numbers were drawn without a seed", {
     seen <- character()
     withCallingHandlers(future_lapply(1:4, function(i) rnorm(1)), RngFutureWarning = function(w) {
