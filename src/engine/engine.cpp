@@ -254,7 +254,10 @@ Engine::DirectLine Engine::open_line(uint64_t id) {
 void Engine::receive(const DirectLine& line) {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto found = workers_.find(line.worker);
-  if (found != workers_.end() && found->second->data.valid()) receive_from_worker(*found->second);
+  if (found == workers_.end() || !found->second->data.valid()) return;
+  receive_from_worker(*found->second);  // it may be gone then
+  dispatch();
+  if (workers_.count(line.worker) == 0 || workers_[line.worker]->state == State::kDying) wake_.wake();  // new deadlines
 }
 
 void Engine::close_line(const DirectLine& line) {

@@ -137,6 +137,22 @@ TEST_CASE("who waits for a task may read its worker's socket itself, also when t
   session.wait(map);
 }
 
+TEST_CASE("a worker whose end of a task was read by who waited for it gets the next task") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1);
+  session.wait_idle();
+  const uint64_t first = session.submit("echo first"), second = session.submit("echo second");
+  const auto line = session.engine().open_line(first);
+  REQUIRE(line.fd >= 0);
+  const auto deadline = avenir::base::Deadline::in_seconds(kPatience);
+  const auto has_second = [&] { return session.engine().open_line(second).fd >= 0; };
+  while (!has_second() && !deadline.passed())
+    if (avenir::sys::wait_readable(line.fd, deadline)) session.engine().receive(line);
+  session.engine().close_line(line);
+  CHECK(session.value_of(first) == "first");
+  CHECK(session.value_of(second) == "second");
+}
+
 TEST_CASE("values are taken together up to the first that is not there or is a record, and can be given back") {
   const TempFolder folder;
   TestSession session(folder.path(), "well", 1);  // one: the last answer comes last
