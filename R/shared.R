@@ -19,7 +19,12 @@
 #'
 #' What was sent once is kept and found again by its content (all bytes are compared by a 128-bit hash), so that the
 #' next map over the same data sends nothing. What is kept and no longer used is given up when it takes more than a
-#' quarter of the memory, when there are more than 64 pieces, when memory is short, and with the plan.
+#' quarter of the memory, when there are more than 64 pieces, when memory is short, and with the plan. The memory of
+#' large vectors that were given up is written again by the next ones, once every worker has said that none of its
+#' variables shows them any more (up to a sixteenth of the memory is kept for that).
+#'
+#' Character vectors are fastest where they are arguments or globals by themselves, or columns of data frames and
+#' elements of lists that are; elsewhere (names, slots, environments) R's own writer hands them over string by string.
 #'
 #' Every plan of one machine uses shared memory. Under `plan(multicore)` forks have the session's data anyhow: results
 #' come by it. `plan(sequential)` needs none.

@@ -69,15 +69,19 @@ SEXP cpp_share_trip(SEXP x) {
   });
 }
 
-// What this session keeps published: c(segments, bytes), and the bytes of the views that R has.
+// What this session keeps published: c(segments, bytes), the bytes of the views that R has, the bytes of files that are
+// to be written again, and how often that has happened.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_share_use() {
   return rbridge::door([&]() -> SEXP {
     const auto& store = shm::SegmentStore::process();
     const auto use = store.use();
+    const auto pool = shm::SegmentPool::process().use();
     return Rcpp::NumericVector::create(Rcpp::Named("segments") = static_cast<double>(use.segments),
                                        Rcpp::Named("bytes") = static_cast<double>(use.bytes),
-                                       Rcpp::Named("viewed") = static_cast<double>(store.viewed()));
+                                       Rcpp::Named("viewed") = static_cast<double>(store.viewed()),
+                                       Rcpp::Named("pooled") = static_cast<double>(pool.bytes),
+                                       Rcpp::Named("reused") = static_cast<double>(pool.reused));
   });
 }
 

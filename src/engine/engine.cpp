@@ -134,6 +134,7 @@ void Engine::after_fork_in_child() {
     worker->reader = wire::FrameReader();
     worker->writer = wire::FrameWriter();
     worker->arrived.clear();
+    worker->leases.clear();
   }
   if (template_) {
     template_->socket.reset();
@@ -810,6 +811,8 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
     }
     case wire::FrameType::kSegment:
       return receive_segment(worker, frame);
+    case wire::FrameType::kSegmentsEnded:
+      return end_leases(worker, frame);
     case wire::FrameType::kImmediate:
       if (job != nullptr) job->immediate.push_back(frame.body);
       return;

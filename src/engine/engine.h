@@ -182,6 +182,7 @@ class Engine final : private sys::ForkAware {
   void send_segments(WorkerLink& worker, const Job& job);
   void drop_gone_segments();
   void receive_segment(WorkerLink& worker, wire::Frame& frame);
+  void end_leases(WorkerLink& worker, const wire::Frame& frame);
   void enqueue(Job& job, bool in_front);
   void leave_map(Job& job);
   void take_unsent(WorkerLink& worker);

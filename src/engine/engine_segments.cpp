@@ -10,6 +10,8 @@ namespace avenir::engine {
 void Engine::send_segments(WorkerLink& worker, const Job& job) {
   for (const shm::SharedSegment& segment : job.segments) {
     if (!worker.segments.emplace(segment->id(), segment).second) continue;
+    segment->note_sent_on();
+    if (segment->lease()) worker.leases.emplace(segment->id(), segment->lease());
     const shm::SegmentRef ref = segment->ref();
     const std::shared_ptr<const sys::OwnFd> fd(segment, &segment->fd());
     worker.writer.push(wire::FrameType::kSegment, 0, base::SharedBytes::copy(&ref, sizeof ref),
@@ -38,7 +40,14 @@ void Engine::drop_gone_segments() {
 void Engine::receive_segment(WorkerLink& worker, wire::Frame& frame) {
   const auto ref = base::ByteReader(frame.body).get<shm::SegmentRef>();
   if (frame.fds.empty()) throw base::Error(base::ErrorKind::kDisconnected, "a segment without its file");
-  worker.arrived.push_back(shm::Segment::adopt(ref, std::move(frame.fds.front()), false));
+  const auto lent = worker.leases.find(ref.id);
+  auto lease = lent == worker.leases.end() ? nullptr : lent->second;
+  worker.arrived.push_back(shm::Segment::adopt_result(ref, std::move(frame.fds.front()), std::move(lease)));
+}
+
+// It has no views of these any more.
+void Engine::end_leases(WorkerLink& worker, const wire::Frame& frame) {
+  for (base::ByteReader ids(frame.body); ids.left() > 0;) worker.leases.erase(ids.get<shm::SegmentId>());
 }
 
 }  // namespace avenir::engine

@@ -60,6 +60,14 @@ struct WorkerLink {
   std::map<shm::SegmentId, std::weak_ptr<shm::Segment>> segments;  // that it was sent
   shm::Segments arrived;                                           // with its next answer
   uint64_t segments_gone = 0;  // shm::Segment::gone() when it was last told which to drop
+  // Of those that it was sent and may still have views of.
+  std::map<shm::SegmentId, std::shared_ptr<shm::SegmentLease>> leases;
+
+  WorkerLink() = default;
+  // What it had it may have left to forks of its own.
+  ~WorkerLink() {
+    for (auto& [segment, lease] : leases) lease->taint();
+  }
 
   // One that it does, or waits to do.
   bool has_job() const { return state == State::kParked || state == State::kBusy; }

@@ -49,13 +49,23 @@ void WorkerPort::say_hello() {
 }
 
 bool WorkerPort::receive(wire::Frame& frame) {
+  report_ended_segments();
   while (next_frame(frame)) {
     if (frame.header.type != wire::FrameType::kSegment) return true;
     const auto ref = base::ByteReader(frame.body).get<shm::SegmentRef>();
     if (frame.fds.empty()) throw base::Error(base::ErrorKind::kDisconnected, "a segment without its file");
-    shm::SegmentStore::process().hold(shm::Segment::adopt(ref, std::move(frame.fds.front()), true));
+    shm::SegmentStore::process().hold(shm::Segment::adopt_sent(ref, std::move(frame.fds.front())));
   }
   return false;
+}
+
+void WorkerPort::report_ended_segments() {
+  const auto ended = shm::Segment::take_ended();
+  if (ended.empty()) return;
+  base::ByteWriter ids;
+  for (const shm::SegmentId id : ended) ids.put(id);
+  std::lock_guard<std::mutex> lock(send_mutex_);
+  send(wire::FrameType::kSegmentsEnded, 0, wire::to_shared(ids.bytes()));
 }
 
 bool WorkerPort::is_quiet(double seconds) {

@@ -89,6 +89,7 @@ class WorkerPort final : private sys::ForkAware {
   void end_at_limit(uint64_t job, base::ByteReader body);
   void interrupt_main(Interruption reason);
   bool next_frame(wire::Frame& frame);
+  void report_ended_segments();
   void answer_with_segments(uint64_t job, const wire::AnswerHead& head, const uint8_t* data,
                             const shm::Segments& segments);
   void flush_late_answers();

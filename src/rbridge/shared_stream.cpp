@@ -20,7 +20,14 @@ using shm::VectorType;
 
 constexpr char kMark[4] = {'A', 'V', 'S', '1'};
 
+// Of lists so much is looked at: it must cost little where there is nothing to be found.
+constexpr int kDeepest = 8;
+constexpr unsigned kMostElements = 10000;
+
 bool is_plain_vector(SEXP object) { return !ALTREP(object) && ATTRIB(object) == R_NilValue && !Rf_isObject(object); }
+
+// Of R's own ALTREP classes the one that adds something to an ordinary vector; others have short records of their own.
+bool is_wrapper(SEXP object) { return !is_view(object) && DATAPTR_OR_NULL(object) != nullptr; }
 
 // R's own streams are read back by this R, with records in them.
 bool reads_back();
@@ -47,18 +54,53 @@ struct SharedWriting::State {
 
   // A character vector without attributes: R's writer would take it string by string.
   bool write_strings(SEXP object, base::Bytes& out) {
-    if (TYPEOF(object) != STRSXP || !is_plain_vector(object) || XLENGTH(object) > INT32_MAX) return false;
-    raising([&] { table = table_of_strings(object); });
     VectorRecord record;
-    const auto length = static_cast<uint64_t>(XLENGTH(object));
-    if (table.size() < options.threshold ||
-        !publish_vector(publication, VectorType::kString, table.data(), table.size(), length, record))
-      return false;
+    if (!is_plain_vector(object) || !publish_strings(object, record)) return false;
     if (preamble.empty()) learn_preamble();
     append_bytes(out, preamble.data(), preamble.size());
     put_record(out, STRSXP, record);
-    table = base::SharedBytes();
     return true;
+  }
+
+  // False when it is no character vector, or a small one.
+  bool publish_strings(SEXP object, VectorRecord& record) {
+    if (TYPEOF(object) != STRSXP || XLENGTH(object) < kLeastStrings || XLENGTH(object) > INT32_MAX) return false;
+    if (ALTREP(object) && !is_wrapper(object)) return false;
+    raising([&] { table = table_of_strings(object); });
+    const auto length = static_cast<uint64_t>(XLENGTH(object));
+    const bool done = table.size() >= options.threshold &&
+                      publish_vector(publication, VectorType::kString, table.data(), table.size(), length, record);
+    table = base::SharedBytes();
+    return done;
+  }
+
+  // The object with references in the place of large character vectors in it, as far as they lie in lists (data frames
+  // are some): of these a copy without what they hold. Not protected.
+  SEXP with_references(SEXP object, int depth) {
+    if (TYPEOF(object) == STRSXP) return reference_to_strings(object);
+    if (TYPEOF(object) != VECSXP || ALTREP(object) || depth == 0) return object;
+    PROTECT_INDEX slot;
+    SEXP list = object;
+    PROTECT_WITH_INDEX(list, &slot);
+    for (R_xlen_t i = 0; i < XLENGTH(object) && elements_left > 0; ++i) {
+      --elements_left;
+      const SEXP element = VECTOR_ELT(object, i);
+      const SEXP other = PROTECT(with_references(element, depth - 1));
+      if (other != element && list == object) REPROTECT(list = Rf_shallow_duplicate(object), slot);
+      if (other != element) SET_VECTOR_ELT(list, i, other);
+      UNPROTECT(1);
+    }
+    UNPROTECT(1);
+    return list;
+  }
+
+  SEXP reference_to_strings(SEXP object) {
+    VectorRecord record;
+    if (!publish_strings(object, record)) return object;
+    const SEXP reference = PROTECT(make_reference(record));
+    SHALLOW_DUPLICATE_ATTRIB(reference, object);
+    UNPROTECT(1);
+    return reference;
   }
 
   // What stands before the object: of list(<symbol>, NULL) all but the NULL.
@@ -73,6 +115,7 @@ struct SharedWriting::State {
   SharingOptions options;
   std::optional<ShareFilter> filter;
   base::SharedBytes table;
+  unsigned elements_left = 0;
   static base::Bytes preamble;
 };
 
@@ -97,9 +140,12 @@ void SharedWriting::write(SEXP object, base::Bytes& out) {
     return serialize_into(object, out);
   append_bytes(out, kMark, sizeof kMark);
   if (state_->write_strings(object, out)) return;
+  state_->elements_left = kMostElements;
+  const SEXP written = PROTECT(state_->with_references(object, kDeepest));
   state_->filter.emplace(out, state_->publication, options.threshold);
-  state_->filter->serialize(object);
+  state_->filter->serialize(written);
   state_->filter.reset();
+  UNPROTECT(1);
 }
 
 bool is_shared_stream(const uint8_t* data, size_t size) {

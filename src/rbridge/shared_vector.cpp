@@ -68,6 +68,8 @@ SEXP serialized_state(SEXP x) {
   return state;
 }
 
+R_xlen_t no_length(SEXP) { return 0; }
+
 SEXP unserialize_state(SEXP, SEXP state) {
   const bool raw = TYPEOF(state) == RAWSXP && !ALTREP(state);
   const VectorRecord record = raising([&] {
@@ -303,8 +305,10 @@ void register_shared_vectors(DllInfo* dll) {
   R_set_altvec_Extract_subset_method(classes.string, strings_subset);
   R_set_altstring_Elt_method(classes.string, string_element);
   R_set_altstring_Set_elt_method(classes.string, set_string);
-  // Only to read streams: its state says which of the others it becomes.
+  // In streams only: its state says which of the others it becomes.
   classes.any = R_make_altinteger_class(kPackage, kPackage, dll);
+  R_set_altrep_Length_method(classes.any, no_length);
+  R_set_altrep_Serialized_state_method(classes.any, R_altrep_data1);
   R_set_altrep_Unserialize_method(classes.any, unserialize_state);
 }
 
@@ -318,6 +322,14 @@ SEXP make_view(const VectorRecord& record) {
   const SEXP vector = R_new_altrep(class_of(record.type), pointer, R_NilValue);
   UNPROTECT(1);
   return vector;
+}
+
+SEXP make_reference(const VectorRecord& record) {
+  const SEXP state = PROTECT(Rf_allocVector(RAWSXP, sizeof record));
+  std::memcpy(RAW(state), &record, sizeof record);
+  const SEXP reference = R_new_altrep(classes.any, state, R_NilValue);
+  UNPROTECT(1);
+  return reference;
 }
 
 bool is_view(SEXP object) {

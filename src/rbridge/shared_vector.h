@@ -21,6 +21,10 @@ SEXP shared_vector_symbol();
 // The view that a record stands for; may jump (classed errors). Not protected.
 SEXP make_view(const shm::VectorRecord& record);
 
+// What R's writer writes as this record: stands for a vector while what holds it is written, and is good for nothing
+// else. Not protected.
+SEXP make_reference(const shm::VectorRecord& record);
+
 // Is it one of ours?
 bool is_view(SEXP object);
 // ... whose data are still what was published?

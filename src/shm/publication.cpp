@@ -55,10 +55,22 @@ ContentHash append_and_hash(Segment& segment, const void* data, uint64_t bytes, 
 
 }  // namespace
 
+// What is kept and large may be written again. A warm file needs no memory.
+SharedSegment Publication::create(uint64_t bytes) const {
+  const SegmentId id = SegmentStore::process().next_id();
+  const bool again = reuse_ == Reuse::kByContent && bytes >= kOwnSegment;
+  auto lease = again ? SegmentLease::take(bytes) : nullptr;
+  if (!lease || !lease->is_warm()) check_memory(bytes);
+  return lease ? Segment::create_on(id, std::move(lease)) : Segment::create(id);
+}
+
 Segment& Publication::segment_for(uint64_t bytes) {
   const bool own = bytes >= kOwnSegment;
-  if (filling_ && !own && filling_->size() < kOwnSegment) return *filling_;
-  const SharedSegment fresh = Segment::create(SegmentStore::process().next_id());
+  if (filling_ && !own && filling_->size() < kOwnSegment) {
+    check_memory(bytes);
+    return *filling_;
+  }
+  const SharedSegment fresh = create(bytes);
   SegmentStore::process().know(fresh);
   made_.push_back(fresh);
   segments_.push_back(fresh);
@@ -67,7 +79,6 @@ Segment& Publication::segment_for(uint64_t bytes) {
 }
 
 VectorRecord Publication::publish(const ContentKey& key, const void* data, uint64_t length, bool hash_too) {
-  check_memory(key.bytes);
   Segment& segment = segment_for(key.bytes);
   VectorRecord record{kVectorMark, key.type, 0, segment.id(), 0, key.bytes, length, key.hash};
   if (hash_too)

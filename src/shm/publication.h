@@ -38,6 +38,7 @@ class Publication {
  private:
   VectorRecord publish(const ContentKey& key, const void* data, uint64_t length, bool hash_too);
   Segment& segment_for(uint64_t bytes);
+  SharedSegment create(uint64_t bytes) const;
 
   const Reuse reuse_;
   Segments segments_;  // each once

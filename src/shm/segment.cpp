@@ -3,9 +3,12 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
+#include "sys/fork_guard.h"
 
 namespace avenir::shm {
 
@@ -21,9 +24,55 @@ uint64_t most_arrived_open() {
   return std::min<uint64_t>(limit.rlim_cur / 8, 128);
 }
 
+// How often this process has been forked: what it had mapped then, a child has mapped too.
+class ForkCount final : private sys::ForkAware {
+ public:
+  static ForkCount& process() {
+    static ForkCount* const counted = new ForkCount;
+    return *counted;
+  }
+  uint64_t count() const { return count_; }
+
+ private:
+  void before_fork() override { ++count_; }
+  void after_fork_in_parent() override {}
+  void after_fork_in_child() override {}
+  std::atomic<uint64_t> count_{0};
+};
+
+// What this process was sent and has let go. A child of it has nobody to tell.
+class Ended final : private sys::ForkAware {
+ public:
+  static Ended& process() {
+    static Ended* const ended = new Ended;
+    return *ended;
+  }
+  void add(SegmentId id) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ids_.push_back(id);
+    any_ = true;
+  }
+  std::vector<SegmentId> take() {
+    if (!any_) return {};
+    std::lock_guard<std::mutex> lock(mutex_);
+    any_ = false;
+    return std::exchange(ids_, {});
+  }
+
+ private:
+  void before_fork() override { mutex_.lock(); }
+  void after_fork_in_parent() override { mutex_.unlock(); }
+  void after_fork_in_child() override { mutex_.unlock(); }
+  std::atomic<bool> any_{false};
+  std::mutex mutex_;
+  std::vector<SegmentId> ids_;
+};
+
 }  // namespace
 
 uint64_t Segment::gone() { return gone_count.load(std::memory_order_relaxed); }
+
+std::vector<SegmentId> Segment::take_ended() { return Ended::process().take(); }
 
 SharedSegment Segment::create(SegmentId id) {
   SharedSegment segment(new Segment(id));
@@ -31,39 +80,71 @@ SharedSegment Segment::create(SegmentId id) {
   return segment;
 }
 
-SharedSegment Segment::adopt(const SegmentRef& ref, sys::OwnFd fd, bool keep_open) {
+SharedSegment Segment::create_on(SegmentId id, std::shared_ptr<SegmentLease> lease) {
+  SharedSegment segment(new Segment(id));
+  segment->lease_ = std::move(lease);
+  return segment;
+}
+
+SharedSegment Segment::adopt(const SegmentRef& ref, const sys::OwnFd& fd) {
   if (sys::file_size(fd.get()) != ref.size || !sys::is_sealed_against_shrinking(fd.get()))
     throw base::Error(base::ErrorKind::kDisconnected, "a segment of shared memory is not what it was announced to be");
   SharedSegment segment(new Segment(ref.id));
   segment->size_ = ref.size;
-  if (!keep_open) segment->map_whole(fd);
+  return segment;
+}
+
+SharedSegment Segment::adopt_sent(const SegmentRef& ref, sys::OwnFd fd) {
+  SharedSegment segment = adopt(ref, fd);
+  segment->fd_ = std::move(fd);
+  segment->reports_end_ = true;
+  return segment;
+}
+
+SharedSegment Segment::adopt_result(const SegmentRef& ref, sys::OwnFd fd, std::shared_ptr<SegmentLease> lease) {
+  SharedSegment segment = adopt(ref, fd);
+  segment->lease_ = std::move(lease);
+  segment->map_whole(fd);
   const bool mapped = segment->whole_.data() != nullptr;
   if (!mapped || arrived_open < most_arrived_open()) segment->fd_ = std::move(fd);
-  if (mapped && segment->is_open()) ++arrived_open;
+  if (mapped && segment->fd_.valid()) ++arrived_open;
   return segment;
 }
 
 // Where there is no room for it now, there may be when somebody asks for a view.
 void Segment::map_whole(const sys::OwnFd& fd) {
   try {
+    note_mapping();
     whole_ = sys::Mapping(fd.get(), size_, sys::MapMode::kPrivate);
   } catch (const base::Error&) {
   }
 }
 
+void Segment::note_mapping() {
+  if (!std::exchange(mapped_, true)) mapped_at_ = ForkCount::process().count();
+}
+
+bool Segment::was_inherited() const { return mapped_ && mapped_at_ != ForkCount::process().count(); }
+
 Segment::~Segment() {
-  if (whole_.data() != nullptr && is_open()) --arrived_open;
+  if (whole_.data() != nullptr && fd_.valid()) --arrived_open;
+  if (lease_ && was_inherited()) lease_->taint();
+  if (reports_end_ && !was_inherited()) Ended::process().add(id_);
   ++gone_count;
 }
 
 uint64_t Segment::append(const void* data, size_t size) {
   const uint64_t offset = (size_ + kVectorAlignment - 1) / kVectorAlignment * kVectorAlignment;
-  sys::write_at(fd_.get(), data, size, offset);
+  sys::write_at(file(), data, size, offset);
   size_ = offset + size;
   return offset;
 }
 
-void Segment::seal() { sys::seal_against_writes(fd_.get()); }
+void Segment::seal() {
+  if (!lease_) return sys::seal_against_writes(fd_.get());
+  lease_->seal();
+  size_ = lease_->size();
+}
 
 void Segment::check_part(uint64_t offset, uint64_t bytes) const {
   if (offset > size_ || bytes > size_ - offset || bytes == 0)
@@ -77,7 +158,8 @@ ViewMemory Segment::view(uint64_t offset, uint64_t bytes) {
   if (whole_.data() != nullptr && given_out_.insert(offset).second)
     return {whole_.data() + offset, shared_from_this(), true};
   if (!is_open()) throw base::Error(base::ErrorKind::kInvalid, "a vector in shared memory was asked for twice");
-  auto mapping = std::make_shared<sys::Mapping>(fd_.get(), bytes, sys::MapMode::kPrivate, offset);
+  note_mapping();
+  auto mapping = std::make_shared<sys::Mapping>(fd().get(), bytes, sys::MapMode::kPrivate, offset);
   uint8_t* const data = mapping->data();
   return {data, std::move(mapping), false};
 }

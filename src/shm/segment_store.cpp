@@ -96,9 +96,15 @@ void SegmentStore::keep_within(uint64_t bytes, size_t segments) {
   while (!recent_.empty() && (bytes_ > bytes || recent_.size() > segments)) evict(SharedSegment(recent_.back()));
 }
 
-void SegmentStore::make_room(uint64_t bytes) { keep_within(bytes_ > bytes ? bytes_ - bytes : 0, recent_.size()); }
+void SegmentStore::make_room(uint64_t bytes) {
+  SegmentPool::process().clear();
+  keep_within(bytes_ > bytes ? bytes_ - bytes : 0, recent_.size());
+}
 
-void SegmentStore::forget_published() { keep_within(0, 0); }
+void SegmentStore::forget_published() {
+  keep_within(0, 0);
+  SegmentPool::process().clear();
+}
 
 void SegmentStore::know(const SharedSegment& segment) {
   std::weak_ptr<Segment>& known = known_[segment->id()];

@@ -73,6 +73,10 @@ uint64_t file_size(int fd) {
   return static_cast<uint64_t>(info.st_size);
 }
 
+OwnFd open_for_reading(const OwnFd& fd) {
+  return OwnFd(::open(("/proc/self/fd/" + std::to_string(fd.get())).c_str(), O_RDONLY | O_CLOEXEC));
+}
+
 #ifdef AVENIR_PORTABLE
 
 void write_at(int fd, const void* data, size_t size, uint64_t offset) {

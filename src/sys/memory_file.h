@@ -14,6 +14,8 @@ OwnFd make_memory_file(const std::string& label);
 
 void resize_file(int fd, uint64_t size);
 uint64_t file_size(int fd);
+// Another descriptor of the same file, by which it cannot be written. Not valid where that is not possible.
+OwnFd open_for_reading(const OwnFd& fd);
 // Writes at `offset`; a full memory is an Error (kOverloaded), never a signal.
 void write_at(int fd, const void* data, size_t size, uint64_t offset);
 

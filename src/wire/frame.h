@@ -7,7 +7,7 @@
 // `fd_count` descriptors travel beside the first byte of the frame. Frames of one direction keep their order.
 // `id` is chosen by the session and never used again while it lives:
 //   a job's id      kTask kMap kAnswer kBigAnswer kImmediate kIdle kLeaving kInterrupt kTimeLimit
-//   none (0)        kSegment kDropSegments
+//   none (0)        kSegment kDropSegments kSegmentsEnded
 //   a worker's id   kFork kForked kForkFailed kExited
 // Bodies are described in wire/message.h. A header that breaks a rule ends the connection: its sender is
 // treated as dead.
@@ -24,24 +24,25 @@
 namespace avenir::wire {
 
 enum class FrameType : uint32_t {
-  kHello = 1,     // worker or template -> session, first frame
-  kTask,          // session -> worker: evaluate one future
-  kMap,           // session -> worker: join a map and claim elements from its table
-  kAnswer,        // worker -> session: a batch of answers
-  kBigAnswer,     // worker -> session: one answer, its bytes in a memory file
-  kImmediate,     // worker -> session: a condition to be relayed at once
-  kIdle,          // worker -> session: done with this job, ready for the next
-  kLeaving,       // worker -> session: what it has answered it has answered; it has grown too large and ends
-  kFork,          // session -> template: fork a worker on these descriptors
-  kForked,        // template -> session: it lives
-  kForkFailed,    // template -> session: it could not be made
-  kExited,        // template -> session: how a worker ended
-  kInterrupt,     // session -> worker's watcher thread
-  kTimeLimit,     // session -> worker's watcher thread
-  kGoodbye,       // session -> worker's watcher thread: leave; an end without it is the session's own
-  kSegment,       // both ways: shared memory that the next job or answer refers to
-  kDropSegments,  // session -> worker: it will not refer to these again
-  kLast = kDropSegments,
+  kHello = 1,      // worker or template -> session, first frame
+  kTask,           // session -> worker: evaluate one future
+  kMap,            // session -> worker: join a map and claim elements from its table
+  kAnswer,         // worker -> session: a batch of answers
+  kBigAnswer,      // worker -> session: one answer, its bytes in a memory file
+  kImmediate,      // worker -> session: a condition to be relayed at once
+  kIdle,           // worker -> session: done with this job, ready for the next
+  kLeaving,        // worker -> session: what it has answered it has answered; it has grown too large and ends
+  kFork,           // session -> template: fork a worker on these descriptors
+  kForked,         // template -> session: it lives
+  kForkFailed,     // template -> session: it could not be made
+  kExited,         // template -> session: how a worker ended
+  kInterrupt,      // session -> worker's watcher thread
+  kTimeLimit,      // session -> worker's watcher thread
+  kGoodbye,        // session -> worker's watcher thread: leave; an end without it is the session's own
+  kSegment,        // both ways: shared memory that the next job or answer refers to
+  kDropSegments,   // session -> worker: it will not refer to these again
+  kSegmentsEnded,  // worker -> session: it has no view of these any more, and no fork of it has
+  kLast = kSegmentsEnded,
 };
 
 struct FrameHeader {

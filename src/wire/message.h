@@ -14,7 +14,7 @@
 //   kFork       nothing; descriptors: data socket, control socket, slot, log
 //   kForked     i32 pid; one descriptor, the pidfd, where the kernel has them
 //   kSegment    shm::SegmentRef; one descriptor, the segment's. From a worker: belongs to the first answer that follows
-//   kDropSegments  shm::SegmentId, repeated
+//   kDropSegments, kSegmentsEnded  shm::SegmentId, repeated
 //   kForkFailed i32 errno, string reason
 //   kExited     i32 wait status
 //   kInterrupt  u64 position: what runs of this job from there on, and what would begin (0: all of it, or a future)
@@ -30,7 +30,7 @@
 namespace avenir::wire {
 
 // Raised with any change of a frame or a layout in shared memory: both ends must come from the same build.
-constexpr uint32_t kProtocolVersion = 3;
+constexpr uint32_t kProtocolVersion = 4;
 
 struct HelloMessage {
   uint32_t protocol = kProtocolVersion;

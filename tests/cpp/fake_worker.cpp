@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -67,6 +68,10 @@ bool first_to_make(const std::string& path) {
 //   silent            says that it is free without an answer
 //   share N           a segment of N bytes 's', and the value "shared"
 //   held              how many of the segments it was sent the worker has: "N"
+//   view NAME         keeps a view of the segment ("MAKER NUMBER") until
+//   unview            comes; `look` gives its first byte
+//   view-and-fork NAME, view-and-die NAME   has a view, forks meanwhile, or dies
+//   send-back NAME    the segment comes with the value "back"
 //   garbage, surprise, endless, no-file, short-file, unknown-kind, segment-without-file, segment-too-short,
 //   segment-unsealed  breaks the protocol
 //   early-death PATH  ends before the task begins, once for each PATH; with no PATH always
@@ -138,6 +143,12 @@ class FakeWorker {
                  {"size", &FakeWorker::size},
                  {"unknown-kind", &FakeWorker::unknown_kind},
                  {"share", &FakeWorker::share},
+                 {"view", &FakeWorker::view},
+                 {"unview", &FakeWorker::unview},
+                 {"look", &FakeWorker::look},
+                 {"view-and-fork", &FakeWorker::view_and_fork},
+                 {"view-and-die", &FakeWorker::view_and_die},
+                 {"send-back", &FakeWorker::send_back},
                  {"held", &FakeWorker::held},
                  {"segment-without-file", &FakeWorker::segment_without_file},
                  {"segment-too-short", &FakeWorker::segment_too_short},
@@ -317,6 +328,44 @@ class FakeWorker {
                  engine::Follows::kMore, publication.segments());
   }
   void held(const std::string&) { answer(std::to_string(shm::SegmentStore::process().held())); }
+  // The segment of this name ("MAKER NUMBER"), and with it a view that stays.
+  shm::SharedSegment viewed(const std::string& name) {
+    std::istringstream words(name);
+    shm::SegmentId id{};
+    words >> id.maker >> id.number;
+    const auto segment = shm::SegmentStore::process().find(id);
+    view_ = segment->view(0, 1);
+    viewed_ = segment;
+    return segment;
+  }
+  void view(const std::string& name) {
+    viewed(name);
+    answer("viewed");
+  }
+  void unview(const std::string&) {
+    view_ = {};
+    viewed_.reset();
+    answer("gone");
+  }
+  void look(const std::string&) { answer(std::string(1, static_cast<char>(*view_.data))); }
+  void view_and_fork(const std::string& name) {
+    viewed(name);
+    const pid_t made = ::fork();
+    if (made == 0) ::_exit(0);
+    ::waitpid(made, nullptr, 0);
+    unview("");
+  }
+  void view_and_die(const std::string& name) {
+    viewed(name);
+    die_by(SIGKILL);
+  }
+  void send_back(const std::string& name) {
+    const shm::Segments segments{viewed(name)};
+    port_.answer(job_, element_, wire::AnswerKind::kValue, reinterpret_cast<const uint8_t*>("back"), 4,
+                 engine::Follows::kMore, segments);
+    view_ = {};
+    viewed_.reset();
+  }
   void segment_without_file(const std::string&) { send_segment({}, 10); }
   void segment_too_short(const std::string&) {
     send_segment({std::make_shared<sys::OwnFd>(shm::publish("short", 5, "avenir-test"))}, 10);
@@ -352,6 +401,8 @@ class FakeWorker {
   const int data_;  // the port's
   engine::WorkerPort port_;
   std::map<std::string, Command> commands_;
+  shm::SharedSegment viewed_;
+  shm::ViewMemory view_;  // goes before its segment
   std::optional<shm::TaskTable> table_;
   uint64_t job_ = 0, position_ = 0, element_ = 0;
   size_t code_size_ = 0;

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "shm/publication.h"
 #include "support.h"
 #include "test_session.h"
@@ -90,6 +93,142 @@ TEST_CASE("a worker whose segments are not what it says is treated as dead") {
     CHECK(session.loss_of(session.submit(command)).cause == avenir::wire::LossCause::kProtocol);
     CHECK(session.value("echo alive") == "alive");
   }
+}
+
+namespace {
+
+constexpr size_t kLarge = 16 << 20;  // from this size on a vector has a file to itself
+
+// Segments that are kept, as a session's are, of one large vector.
+shm::Segments kept(char fill) {
+  const std::string data(kLarge, fill);
+  shm::Publication publication(shm::Reuse::kByContent);
+  publication.add(shm::VectorType::kRaw, data.data(), data.size(), data.size());
+  publication.finish();
+  return publication.segments();
+}
+
+bool is_filled_with(const shm::Segments& segments, char fill) {
+  const auto memory = segments.at(0)->view(0, kLarge);
+  return std::all_of(memory.data, memory.data + kLarge, [fill](uint8_t byte) { return byte == fill; });
+}
+
+// Tells the worker which segments nobody has any more, and lets it say what is left of them there.
+void exchange_news(TestSession& session) {
+  for (int i = 0; i < 3; ++i) session.value("echo");
+}
+
+// The session has nothing of it any more.
+void let_go(TestSession& session, shm::Segments& segments, uint64_t job) {
+  session.engine().forget(job);
+  segments.clear();
+  shm::SegmentStore::process().forget_published();
+  exchange_news(session);
+}
+
+std::string about(const std::string& command, const shm::Segments& segments) {
+  const shm::SegmentId id = segments.at(0)->id();
+  return command + " " + std::to_string(id.maker) + " " + std::to_string(id.number);
+}
+
+uint64_t pooled() { return shm::SegmentPool::process().use().files; }
+
+}  // namespace
+
+TEST_CASE("a large segment's file is written again when no worker has a view any more") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1);
+  shm::Segments first = kept('a');
+  const uint64_t job = submit(session, "held", first);
+  CHECK(session.value_of(job) == "1");
+  const uint64_t reused = shm::SegmentPool::process().use().reused;
+  let_go(session, first, job);
+  REQUIRE(pooled() == 1);
+  const shm::Segments second = kept('b');
+  CHECK(shm::SegmentPool::process().use().reused == reused + 1);
+  CHECK(pooled() == 0);
+  CHECK(is_filled_with(second, 'b'));
+  CHECK(session.value_of(submit(session, "held", second)) == "1");
+}
+
+TEST_CASE("a file is not written again while a worker has a view, after a fork with one, or when its worker has died") {
+  for (const std::string command : {"view", "view-and-fork", "view-and-die"}) {
+    INFO(command);
+    const TempFolder folder;
+    TestSession session(folder.path(), "well", 1);
+    shm::Segments first = kept('a');
+    const uint64_t job = submit(session, about(command, first), first);
+    session.wait(job);
+    let_go(session, first, job);
+    CHECK(pooled() == 0);
+    CHECK(is_filled_with(kept('b'), 'b'));
+    if (command != "view") continue;
+    CHECK(session.value("look") == "a");
+    session.value("unview");
+    session.value("echo");
+    CHECK(pooled() == 1);
+    shm::SegmentPool::process().clear();
+  }
+}
+
+TEST_CASE("a file that the session has a view of is not written again, nor is one that a fork of it may see") {
+  for (const bool forks : {false, true}) {
+    const TempFolder folder;
+    TestSession session(folder.path(), "well", 1);
+    shm::Segments first = kept('a');
+    shm::SharedSegment segment = first[0];  // as a view of R has it
+    std::optional<shm::ViewMemory> memory = segment->view(0, kLarge);
+    const uint64_t job = submit(session, "held", first);
+    session.value_of(job);
+    let_go(session, first, job);
+    CHECK(pooled() == 0);
+    kept('b');
+    CHECK(memory->data[kLarge - 1] == 'a');
+    if (forks) CHECK(exit_code_of_child([] { return 0; }) == 0);
+    memory.reset();
+    segment.reset();
+    exchange_news(session);
+    CHECK(pooled() == (forks ? 0 : 1));
+    shm::SegmentStore::process().forget_published();
+  }
+}
+
+TEST_CASE("a segment that a worker sends back keeps its file while the session has it") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1);
+  shm::Segments first = kept('a');
+  const uint64_t job = submit(session, about("send-back", first), first);
+  auto answer = session.wait(job);
+  REQUIRE(segments_of(answer).size() == 1);
+  shm::Segments back = segments_of(answer);
+  answer.segments.reset();
+  let_go(session, first, job);
+  CHECK(pooled() == 0);
+  CHECK(is_filled_with(kept('b'), 'b'));
+  CHECK(is_filled_with(back, 'a'));
+  back.clear();
+  session.value("echo");
+  CHECK(pooled() == 1);
+  shm::SegmentStore::process().forget_published();
+}
+
+TEST_CASE("the pool keeps files of nearly the size that is wanted, up to its limit") {
+  auto& pool = shm::SegmentPool::process();
+  pool.set_limit(3 * kLarge);
+  const auto back = [](uint64_t bytes) {
+    const auto lease = shm::SegmentLease::take(bytes);
+    avenir::sys::resize_file(lease->file(), bytes);
+    lease->seal();
+  };
+  back(kLarge);
+  CHECK_FALSE(shm::SegmentLease::take(kLarge + 1)->is_warm());
+  CHECK_FALSE(shm::SegmentLease::take(kLarge / 2)->is_warm());
+  CHECK(shm::SegmentLease::take(kLarge - kLarge / 8)->is_warm());
+  for (uint64_t i = 1; i <= 4; ++i) back(kLarge + i * kLarge / 2);
+  CHECK(pool.use().bytes <= 3 * kLarge);
+  CHECK(pool.use().files >= 1);
+  pool.clear();
+  CHECK(pool.use().bytes == 0);
 }
 
 TEST_SUITE_END();

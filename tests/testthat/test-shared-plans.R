@@ -211,7 +211,76 @@ test_that("what is shared has no name in the file system, and the size of /dev/s
   x <- share(numeric(1e5) + 1)
   expect_identical(list.files("/dev/shm"), before)
   links <- Sys.readlink(file.path("/proc/self/fd", list.files("/proc/self/fd")))
-  expect_true(any(grepl("memfd:avenir-vectors", links, fixed = TRUE)))
+  expect_true(any(grepl("memfd:avenir-vectors|/avenir-[0-9]+-[0-9]+ \\(deleted\\)", links)))
+})
+
+# Large enough for a file to itself.
+large_vector <- function(first) first + seq_len(2.5e6) / 2
+
+forget_and_look <- function() {
+  cpp_share_forget()
+  for (i in 1:3) value(future(gc()))
+}
+
+test_that("files are written again once no worker has a view of them", {
+  plan(multisession, workers = I(1))
+  on.exit(plan(sequential))
+  before <- cpp_share_use()[["reused"]]
+  for (first in 1:6) {
+    x <- large_vector(first)
+    expect_identical(value(future(sum(x))), sum(x))
+    forget_and_look()
+  }
+  expect_gt(cpp_share_use()[["reused"]], before)
+})
+
+test_that("a view that is left on a worker, or in a fork made there, shows what it always showed", {
+  plan(multisession, workers = I(1))
+  on.exit(plan(sequential))
+  go <- tempfile()
+  told <- tempfile()
+  system2("mkfifo", c(go, told))
+  x <- large_vector(1)
+  value(future({
+    attach(list(left_view = x))
+    parallel::mcparallel({
+      readLines(go)
+      writeLines(format(sum(x), digits = 17), told)
+    }, detached = TRUE)
+    NULL
+  }))
+  expected <- sum(x)
+  for (first in 2:5) {
+    x <- large_vector(first)
+    expect_identical(value(future(sum(x))), sum(x))
+    forget_and_look()
+  }
+  expect_identical(value(future(sum(get("left_view")))), expected)
+  system2("sh", c("-c", shQuote(paste("echo go >", go))))
+  expect_identical(as.numeric(system2("cat", told, stdout = TRUE)), expected)
+})
+
+test_that("a view of the session, and of a fork made here, shows what it always showed", {
+  plan(multisession, workers = I(1))
+  on.exit(plan(sequential))
+  x <- share(large_vector(1))
+  expected <- sum(large_vector(1))
+  go <- tempfile()
+  system2("mkfifo", go)
+  fork <- parallel::mcparallel({
+    readLines(go)
+    sum(x)
+  })
+  value(future(sum(x)))
+  rm(x)
+  gc()
+  for (first in 2:5) {
+    y <- large_vector(first)
+    expect_identical(value(future(sum(y))), sum(y))
+    forget_and_look()
+  }
+  system2("sh", c("-c", shQuote(paste("echo go >", go))))
+  expect_identical(parallel::mccollect(fork)[[1]], expected)
 })
 
 test_that("what was sent is given up with the plan", {

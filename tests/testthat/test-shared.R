@@ -225,6 +225,20 @@ test_that("data.table::set() on a vector between two trips is seen", {
   expect_identical(trip(table)$x[1], 42)
 })
 
+test_that("character vectors in lists and data frames are shared, whatever attributes they have, and the lists stay", {
+  text <- random_strings(30000)
+  named <- stats::setNames(text, rev(text))
+  x <- list(table = data.frame(a = 1:30000, b = text), own = structure(text, class = "AsIs", note = "n"),
+            deep = list(list(named = named, small = "s")), same = text)
+  copy <- rapply(x, function(e) e, how = "replace")
+  back <- trip(x)
+  expect_true(same(x, back))
+  expect_true(same(x, copy))
+  for (shared in list(back$table$b, back$own, back$deep[[1]]$named, back$same)) expect_true(cpp_is_view(shared))
+  for (kept in list(x$table$b, x$own, x$deep[[1]]$named, x$same)) expect_false(cpp_is_view(kept))
+  expect_true(same(trip(list(back, x)), list(x, x)))
+})
+
 test_that("strings of a view can be set, sorted, picked and matched", {
   small_threshold()
   x <- random_strings(3000)
