@@ -195,8 +195,11 @@ jump_text <- function(last) {
   if (nzchar(last)) sprintf("%s\ni R's last error message: %s", text, last) else text
 }
 
-not_serializable <- function() {
-  new_error(paste("the result cannot be serialized:", sub("\n$", "", geterrmessage())), "FutureError")
+# `reason`: the condition that kept R from writing it; NULL when R has left without one.
+not_serializable <- function(reason) {
+  if (inherits(reason, "avenir_overloaded_error")) return(reason)
+  text <- if (is.null(reason)) sub("\n$", "", geterrmessage()) else conditionMessage(reason)
+  new_error(paste("the result cannot be serialized:", text), "FutureError")
 }
 
 unreadable_job <- function() {

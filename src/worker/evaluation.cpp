@@ -205,7 +205,10 @@ bool Evaluator::serialize_result(SEXP object, base::Bytes& bytes) {
   rbridge::SharedWriting writing(shm::Reuse::kNever);
   rbridge::SharedWriting* const target = &writing;
   base::Bytes* const out = &bytes;
+  SET_VECTOR_ELT(held_, kError, R_NilValue);  // the object has it
+  mode_ = Mode::kPrepare;
   const bool done = rbridge::stops_jumps([object, target, out] { target->write(object, *out); }, token_);
+  mode_ = Mode::kIdle;
   if (done)
     segments_ = writing.finish();
   else
@@ -246,7 +249,7 @@ void Evaluator::serialize_refusal(SEXP output, bool used_generator, base::Bytes&
   SET_VECTOR_ELT(held_, kValue, R_NilValue);
   SET_VECTOR_ELT(held_, kConditions, R_NilValue);
   failed_ = true;
-  const SEXP call = PROTECT(Rf_lang1(Rf_install("not_serializable")));
+  const SEXP call = PROTECT(Rf_lang2(Rf_install("not_serializable"), VECTOR_ELT(held_, kError)));
   SET_VECTOR_ELT(held_, kError, Rf_eval(call, functions_));
   const SEXP record = PROTECT(make_record(output, used_generator, false));
   serialize_guarded(record, bytes);
