@@ -10,7 +10,8 @@ outside_libraries <- c(
     "|^R_ext/|^Rcpp(\\.h$|Common\\.h$|/)"
   ),
   RcppParallel = "^RcppParallel(\\.h$|/)|^tbb/|^oneapi/tbb",
-  RcppArmadillo = "^RcppArmadillo(\\.h$|/)|^armadillo"
+  RcppArmadillo = "^RcppArmadillo(\\.h$|/)|^armadillo",
+  OpenSSL = "^openssl/"
 )
 
 # The table: for each room its rooms (`may`) and its outside libraries (`uses`).
@@ -188,6 +189,8 @@ self_test_cases <- list(
     faults = "rbridge may not include RcppParallel.h"),
   "RcppParallel in a door" = list("src/cpp_x.cpp" = "#include <RcppParallel.h>",
     faults = "doors may not include RcppParallel.h"),
+  "OpenSSL in a room without it" = list("src/sys/fd.h" = "#include <openssl/ssl.h>",
+    faults = "sys may not include openssl/ssl.h"),
   "an include without its room" = list("src/sys/fd.cpp" = "#include \"fd.h\"",
     faults = "write \"room/fd.h\""),
   "an include of nothing" = list("src/sys/fd.cpp" = "#include \"sys/gone.h\"",

@@ -15,6 +15,7 @@ needs() {
 demo command R                   r-base-dev
 demo command make                r-base-dev
 demo command g++                 r-base-dev
+demo header  openssl/ssl.h       libssl-dev
 demo package Rcpp                r-cran-rcpp
 demo package parallelly          r-cran-parallelly
 demo package MASS                r-cran-mass
