@@ -168,6 +168,7 @@ void Listener::Core::accept_some(Lock& lock) {
       case AcceptResult::kNone:
         return;
       case AcceptResult::kExhausted:
+        ++counts_.exhausted;
         return pause_until(Deadline::in_seconds(kExhaustedPause));
     }
   }

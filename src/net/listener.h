@@ -38,9 +38,11 @@ class Listener {
     double handshake = 10;  // seconds
     double grace = 0.5;     // seconds
   };
-  // Closed since they proved themselves not, or made room; closed since they took too long; handed over.
   struct Counts {
-    uint64_t accepted = 0, refused = 0, timed_out = 0;
+    uint64_t accepted = 0;   // handed over
+    uint64_t refused = 0;    // closed: did not prove themselves, or made room
+    uint64_t timed_out = 0;  // closed: took too long
+    uint64_t exhausted = 0;  // how often there was no descriptor for the next one
   };
 
   // Port 0: any that is free. Throws when it cannot listen, naming address and port; kUnsupported without TLS.

@@ -283,15 +283,13 @@ bool Peer::has_buffered() const {
 
 }  // namespace
 
-std::unique_ptr<TlsPeer> make_tls_server(sys::OwnFd socket) {
-  return std::make_unique<Peer>(std::move(socket));
-}
+std::unique_ptr<TlsPeer> make_tls_server(sys::OwnFd socket) { return std::make_unique<Peer>(std::move(socket)); }
 
 std::unique_ptr<TlsPeer> make_tls_client(sys::OwnFd socket, const std::string& identity, const Key& key) {
   openssl();
   if (!is_identity(identity))
-    throw base::Error(base::ErrorKind::kInvalid, "an identity has 1 to 256 printable characters; this one has " +
-                                                     std::to_string(identity.size()) + " or others");
+    throw base::Error(base::ErrorKind::kInvalid,
+                      "an identity is 1 to 256 printable characters without blanks; this one is '" + identity + "'");
   return std::make_unique<Peer>(std::move(socket), identity, key);
 }
 

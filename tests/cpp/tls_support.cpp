@@ -56,8 +56,8 @@ Stream TlsSession::connect(const std::string& identity, const Key& key) const {
 
 Stream TlsSession::joined(const std::string& identity) {
   std::unique_lock<std::mutex> lock(mutex_);
-  const bool there = changed_.wait_for(lock, std::chrono::duration<double>(kPatience),
-                                       [&] { return joined_.count(identity) == 1; });
+  const bool there =
+      changed_.wait_for(lock, std::chrono::duration<double>(kPatience), [&] { return joined_.count(identity) == 1; });
   if (!there) return nullptr;
   Stream stream = std::move(joined_[identity]);
   joined_.erase(identity);
@@ -89,7 +89,7 @@ bool TlsSession::eventually_refused(uint64_t count) {
 }
 
 bool TlsSession::still_accepts() {
-  auto [node, session] = join("one more");
+  auto [node, session] = join("extra");
   return node && session && exchange_words(*node, *session);
 }
 
@@ -209,9 +209,7 @@ std::string first_flight(const std::string& identity, const Key& key) {
       const size_t size = static_cast<uint8_t>(header[3]) << 8 | static_cast<uint8_t>(header[4]);
       if (read_exactly(connection.get(), body, size)) flight = header + body;
     });
-    error_kind_of([&] {
-      net::connect("127.0.0.1", server.port(), identity, key, Deadline::in_seconds(kPatience));
-    });
+    error_kind_of([&] { net::connect("127.0.0.1", server.port(), identity, key, Deadline::in_seconds(kPatience)); });
   }
   return flight;
 }
