@@ -84,7 +84,7 @@ TEST_CASE("large data arrives whole in both directions at once") {
     }
     return in;
   };
-  auto far = std::async(std::launch::async, [&] { return both(*node, there, back.size()); });
+  auto far = std::async(std::launch::async, [&, stream = node.get()] { return both(*stream, there, back.size()); });
   const bool right = both(*other, back, there.size()) == there;
   CHECK(right);
   CHECK((far.get() == back));
@@ -180,11 +180,23 @@ TEST_CASE("an end that closes is kClosed at the other, after all that was sent")
 TEST_CASE("an end cut off without a goodbye is kClosed, and writing to it raises no signal") {
   TlsSession session({});
   auto [node, other] = session.join("cut");
-  node->abandon();
-  CHECK(node->fd() == -1);
+  ::shutdown(node->fd(), SHUT_RDWR);
   CHECK(eventually_closed(*other));
   const std::string bytes = patterned(1 << 20);
   CHECK_FALSE((write_stream(*other, bytes) && write_stream(*other, bytes)));
+}
+
+TEST_CASE("a stream abandoned in a fork's child says nothing to the other side and lives on in the parent") {
+  TlsSession session({});
+  auto [node, other] = session.join("forks");
+  const int code = exit_code_of_child([stream = &node] {
+    const int fd = (*stream)->fd();
+    (*stream)->abandon();
+    stream->reset();
+    return is_open(fd) ? 1 : 0;
+  });
+  CHECK(code == 0);
+  CHECK(exchange_words(*node, *other));
 }
 
 TEST_CASE("the wrong key is refused on both sides") {
@@ -215,22 +227,15 @@ TEST_CASE("an identity joins once") {
   CHECK(session.joined_count() == 1);
 }
 
-TEST_CASE("of two half-open connections with one identity and key only the first joins") {
+TEST_CASE("of two connections half-open with one identity and key only the first to finish joins") {
   TlsSession session({{"node", kNodeKey}});
-  const auto first = net::make_tls_client(tcp_connect(session.port()), "node", kNodeKey);
-  const auto second = net::make_tls_client(tcp_connect(session.port()), "node", kNodeKey);
-  for (net::TlsPeer* peer : {first.get(), second.get()}) REQUIRE(peer->handshake() == net::TlsPeer::Handshake::kWaits);
-  REQUIRE(eventually([&] { return session.asked_count() == 2; }));
-  const auto finish = [](net::TlsPeer& peer) {
-    net::TlsPeer::Handshake state;
-    while ((state = peer.handshake()) == net::TlsPeer::Handshake::kWaits)
-      if (!net::wait_for_socket(peer.fd(), peer.wants_write(), patience())) break;
-    return state;
-  };
-  CHECK(finish(*first) == net::TlsPeer::Handshake::kDone);
+  const sys::OwnFd other = tcp_connect(session.port());
+  send_bytes(other.get(), first_flight("node", kNodeKey));
+  REQUIRE(eventually([&] { return session.asked_count() == 1; }));
+  const Stream node = session.connect("node", kNodeKey);
   REQUIRE(session.joined("node"));
-  finish(*second);
-  CHECK(eventually_closed(second->fd()));
+  CHECK(eventually_closed(other.get()));
+  CHECK(session.asked_count() == 2);
   CHECK(session.joined_count() == 1);
   CHECK(session.listener->counts().refused == 1);
 }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -13,7 +14,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <future>
+#include <cerrno>
 
 #include "base/scope.h"
 #include "net/client_hello.h"
@@ -197,16 +198,17 @@ TEST_CASE("one that has shown the key is not closed for those that have not") {
   net::Listener::Limits limits;
   limits.half_open = 4;
   limits.grace = 0;
-  TlsSession session({{"node", kNodeKey}}, limits);
-  const auto slow = net::make_tls_client(tcp_connect(session.port()), "node", kNodeKey);
-  REQUIRE(slow->handshake() == net::TlsPeer::Handshake::kWaits);
+  TlsSession session({}, limits);
+  const sys::OwnFd shown = tcp_connect(session.port());
+  send_bytes(shown.get(), first_flight("good", session.good_key));
   REQUIRE(eventually([&] { return session.asked_count() == 1; }));
   std::vector<sys::OwnFd> silent;
   for (int i = 0; i < 20; ++i) silent.push_back(tcp_connect(session.port()));
   REQUIRE(session.eventually_refused(17));
-  while (slow->handshake() == net::TlsPeer::Handshake::kWaits)
-    REQUIRE(net::wait_for_socket(slow->fd(), slow->wants_write(), patience()));
-  CHECK(session.joined("node"));
+  char answer[4096];
+  while (::recv(shown.get(), answer, sizeof answer, 0) > 0) {
+  }
+  CHECK(errno == EAGAIN);
 }
 
 TEST_CASE("a peer that sends a byte now and then is closed when its time is over") {
@@ -397,21 +399,29 @@ TEST_CASE("what a node has sent once brings nobody in a second time") {
 
 TEST_CASE("when descriptors run out the listener waits, and goes on when there are some") {
   TlsSession session({{"node", kNodeKey}});
-  const sys::OwnFd any(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   REQUIRE(session.still_accepts());
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
-  const base::ScopeGuard restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
-  rlimit small = before;
-  small.rlim_cur = 64;
-  ::setrlimit(RLIMIT_NOFILE, &small);
-  std::vector<sys::OwnFd> taken;
-  for (int fd; (fd = ::fcntl(any.get(), F_DUPFD_CLOEXEC, 0)) >= 0;) taken.emplace_back(fd);
-  taken.pop_back();  // for the node's own end
-  auto joining = std::async(std::launch::async, [&] { return session.connect("node", kNodeKey); });
-  CHECK(eventually([&] { return session.listener->counts().exhausted >= 2; }));
-  taken.clear();
-  const Stream node = joining.get();
+  sys::OwnFd node(::socket(AF_INET, SOCK_STREAM, 0));
+  {
+    const base::ScopeGuard restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
+    rlimit small = before;
+    small.rlim_cur = 64;
+    ::setrlimit(RLIMIT_NOFILE, &small);
+    std::vector<sys::OwnFd> taken;
+    for (int fd; (fd = ::fcntl(node.get(), F_DUPFD_CLOEXEC, 0)) >= 0;) taken.emplace_back(fd);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(session.port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(node.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    CHECK(eventually([&] { return session.listener->counts().exhausted >= 2; }));
+    CHECK(session.listener->half_open() == 0);
+  }
+  sys::set_nonblocking(node.get());
+  const auto peer = net::make_tls_client(std::move(node), "node", kNodeKey);
+  while (peer->handshake() == net::TlsPeer::Handshake::kWaits)
+    REQUIRE(net::wait_for_socket(peer->fd(), peer->wants_write(), patience()));
   CHECK(session.joined("node"));
 }
 

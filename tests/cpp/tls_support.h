@@ -38,8 +38,6 @@ class TlsSession {
   bool eventually_refused(uint64_t count);
   bool still_accepts();
 
-  net::Key good_key = net::random_key();  // of the identity "good"
-  std::unique_ptr<net::Listener> listener;
   uint16_t port() const { return listener->port(); }
 
  private:
@@ -48,6 +46,10 @@ class TlsSession {
   std::map<std::string, net::Key> keys_;
   std::map<std::string, Stream> joined_;
   size_t joins_ = 0, asked_ = 0;
+
+ public:
+  const net::Key good_key = net::random_key();  // of the identity "good"
+  std::unique_ptr<net::Listener> listener;      // goes first: its thread uses what is above
 };
 
 // A TCP connection without TLS; non-blocking.
