@@ -34,9 +34,10 @@ Addresses resolve(const std::string& host, uint16_t port, int flags) {
 
 void set_option(int fd, int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); }
 
+// Invalid, with errno, when the system refuses.
 sys::OwnFd open_socket(const addrinfo& address) {
   sys::OwnFd fd(::socket(address.ai_family, address.ai_socktype, address.ai_protocol));
-  if (!fd.valid()) base::raise_system_error("making a socket");
+  if (!fd.valid()) return fd;
   ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
   sys::set_nonblocking(fd.get());
   return fd;
@@ -78,13 +79,40 @@ int error_of_connection(int fd) {
   return error_number;
 }
 
-int connect_within(int fd, const addrinfo& address, base::Deadline deadline) {
-  if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
+// 0, or the error's number.
+int connect_within(const addrinfo& address, base::Deadline deadline, sys::OwnFd& fd) {
+  fd = open_socket(address);
+  if (!fd.valid()) return errno;
+  if (::connect(fd.get(), address.ai_addr, address.ai_addrlen) == 0) return 0;
   if (errno != EINPROGRESS && errno != EINTR) return errno;
-  pollfd polled{fd, POLLOUT, 0};
+  pollfd polled{fd.get(), POLLOUT, 0};
   while (::poll(&polled, 1, deadline.poll_timeout_ms()) <= 0)
     if (deadline.passed()) return ETIMEDOUT;
-  return error_of_connection(fd);
+  return error_of_connection(fd.get());
+}
+
+// An address that swallows everything leaves time for the next.
+base::Deadline share_of(base::Deadline deadline, bool last) {
+  if (last) return deadline;
+  constexpr int kLongest = 10000;
+  const int left = deadline.is_never() ? kLongest : std::min(deadline.poll_timeout_ms() / 2, kLongest);
+  return base::Deadline::in_seconds(left / 1000.0);
+}
+
+[[noreturn]] void raise_cannot_connect(const std::string& where, int error_number) {
+  const std::string tried = "cannot connect to " + where + ": " + std::strerror(error_number);
+  switch (error_number) {
+    case ETIMEDOUT:
+      throw base::Error(base::ErrorKind::kTimeout, tried + "; is a firewall between?");
+    case ECONNREFUSED:
+      throw base::Error(base::ErrorKind::kDisconnected, tried + "; nothing listens there");
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      base::raise_system_error("connecting to " + where, error_number);
+    default:
+      throw base::Error(base::ErrorKind::kDisconnected, tried);
+  }
 }
 
 }  // namespace
@@ -100,6 +128,7 @@ sys::OwnFd listen_on(const std::string& address, uint16_t& port) {
     throw base::Error(base::ErrorKind::kInvalid, "cannot listen on " + where + ": " + error.what());
   }
   sys::OwnFd fd = open_socket(*found);
+  if (!fd.valid()) raise_cannot_listen(where, errno);
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (found->ai_family == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   if (::bind(fd.get(), found->ai_addr, found->ai_addrlen) < 0 || ::listen(fd.get(), SOMAXCONN) < 0)
@@ -126,19 +155,15 @@ sys::OwnFd connect_to(const std::string& host, uint16_t port, base::Deadline dea
   const Addresses found = resolve(host, port, 0);
   int failure = 0;
   for (const addrinfo* address = found.get(); address != nullptr; address = address->ai_next) {
-    sys::OwnFd fd = open_socket(*address);
-    failure = connect_within(fd.get(), *address, deadline);
+    sys::OwnFd fd;
+    failure = connect_within(*address, share_of(deadline, address->ai_next == nullptr), fd);
     if (failure == 0) {
       prepare_connection(fd.get());
       return fd;
     }
     if (deadline.passed()) break;
   }
-  if (failure == ETIMEDOUT)
-    throw base::Error(base::ErrorKind::kTimeout, "no answer from " + where + " in time: is a firewall between?");
-  const std::string hint = failure == ECONNREFUSED ? "; nothing listens there" : "";
-  throw base::Error(base::ErrorKind::kDisconnected,
-                    "cannot connect to " + where + ": " + std::strerror(failure) + hint);
+  raise_cannot_connect(where, failure);
 }
 
 bool wait_for_socket(int fd, bool or_write, base::Deadline deadline) {

@@ -1,5 +1,7 @@
 #include "net/tls_peer.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "net/tls_missing.h"
 #ifndef AVENIR_NO_TLS
@@ -242,6 +244,7 @@ IoStatus Peer::read_once(uint8_t* target, size_t room, size_t& moved) {
 IoStatus Peer::read(uint8_t* target, size_t room, size_t& moved) {
   moved = 0;
   if (failed_ || !proved_) return IoStatus::kClosed;
+  if (room == 0) return IoStatus::kDone;
   IoStatus status = IoStatus::kDone;
   do {
     status = read_once(target + moved, room - moved, moved);
