@@ -2,12 +2,14 @@
 # Installs what avenir's own commands need and this machine lacks, through apt.
 #
 #   sh tools/install-needs.sh demo     what `tools/demo.sh` needs: R, a C++ compiler, a few R packages
-#   sh tools/install-needs.sh test     the same, and what `tools/test.sh` needs
+#   sh tools/install-needs.sh cluster  what `tools/rig.sh` needs: Slurm, munge, OpenSSH, namespaces
+#   sh tools/install-needs.sh test     all that, and what `tools/test.sh` needs
 #   sh tools/install-needs.sh soak     the same, and what `tools/soak.sh` needs
 #
-# Nothing is touched when all is there. Exit status 2: something is missing and this script cannot install it
+# Nothing is touched when all is there, and no service starts because its package was installed. Exit status 2: something is missing and this script cannot install it
 # (no apt, or neither root nor sudo); it then names what to install.
 set -u
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin  # daemons are there, which a user's PATH may lack
 
 # level, kind of probe, what is looked for, Debian package that has it.
 needs() {
@@ -35,6 +37,17 @@ test command tidy                tidy
 test command checkbashisms       devscripts
 test command clang-format-14     clang-format-14
 test header  doctest/doctest.h   doctest-dev
+cluster command slurmctld        slurm-wlm
+cluster command slurmd           slurm-wlm
+cluster command srun             slurm-wlm
+cluster command munged           munge
+cluster command sshd             openssh-server
+cluster command ssh              openssh-client
+cluster command ssh-keygen       openssh-client
+cluster command nft              nftables
+cluster command ip               iproute2
+cluster command nsenter          util-linux
+cluster command runuser          util-linux
 soak command clang++-14          clang-14
 soak library clang_rt.asan       libclang-rt-14-dev
 END
@@ -43,9 +56,10 @@ END
 wanted_levels() {
   case "$1" in
     demo) echo "demo" ;;
-    test) echo "demo test" ;;
-    soak) echo "demo test soak" ;;
-    *) echo "install-needs.sh: unknown list '$1'; use demo, test or soak" >&2; exit 2 ;;
+    cluster) echo "cluster" ;;
+    test) echo "demo cluster test" ;;
+    soak) echo "demo cluster test soak" ;;
+    *) echo "install-needs.sh: unknown list '$1'; use demo, cluster, test or soak" >&2; exit 2 ;;
   esac
 }
 
@@ -107,7 +121,15 @@ apt() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@" </dev/null
 }
 log=$(mktemp "${TMPDIR:-/tmp}/avenir-apt.XXXXXX") || exit 1
-trap 'rm -f "$log"' EXIT
+
+# Debian's packages start their services unless this file says no (101); one that is there already is the machine's own.
+policy=/usr/sbin/policy-rc.d
+own_policy=""
+if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | $as_root install -m 755 /dev/stdin "$policy"; then
+  own_policy=$policy
+fi
+trap 'rm -f "$log"; [ -z "$own_policy" ] || $as_root rm -f "$own_policy"' EXIT
+trap 'exit 130' INT TERM HUP
 apt update >"$log" 2>&1 || echo "apt-get update failed; trying with the lists that are here."
 if ! apt install -y --no-install-recommends $packages >"$log" 2>&1; then
   tail -n 20 "$log" >&2

@@ -2,6 +2,8 @@
 #
 #   Rscript tools/run-testthat.R [--lib=FOLDER] [--filter=REGEX]
 #     runs the suite on the installed package
+#   Rscript tools/run-testthat.R --tests=tests/cluster [--lib=FOLDER] [--filter=REGEX]
+#     runs the tests of that folder, of which none may be skipped
 #   Rscript tools/run-testthat.R --report=FILE
 #     reads what tests/testthat.R wrote to $AVENIR_TEST_RESULTS (in any run, R CMD check's too)
 #
@@ -24,11 +26,11 @@ read_allowed_skips <- function(path) {
   vapply(fields, function(field) paste(field[1], field[2], sep = " | "), "")
 }
 
-run_suite <- function(lib, filter) {
+run_suite <- function(tests, lib, filter) {
   if (!is.null(lib)) .libPaths(c(normalizePath(lib), .libPaths()))
   library(avenir)
   results <- testthat::test_dir(
-    "tests/testthat", package = "avenir", load_package = "installed",
+    tests, package = "avenir", load_package = "installed",
     filter = filter, reporter = testthat::check_reporter(), stop_on_failure = FALSE
   )
   as.data.frame(results)
@@ -61,8 +63,11 @@ report <- function(results, faults) {
 main <- function(args) {
   recorded <- option_value(args, "report")
   filter <- option_value(args, "filter")
-  results <- if (is.null(recorded)) run_suite(option_value(args, "lib"), filter) else readRDS(recorded)
-  faults <- if (is.null(filter)) skip_faults(results, read_allowed_skips("tests/skips.txt"))
+  tests <- option_value(args, "tests")
+  folder <- if (is.null(tests)) "tests/testthat" else tests
+  results <- if (is.null(recorded)) run_suite(folder, option_value(args, "lib"), filter) else readRDS(recorded)
+  allowed <- if (is.null(tests)) read_allowed_skips("tests/skips.txt")
+  faults <- if (is.null(filter)) skip_faults(results, allowed)
   report(results, faults)
 }
 

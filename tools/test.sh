@@ -7,6 +7,8 @@
 #   cpp         the rooms without R and their tests, also with the portable fallbacks
 #   build       R CMD build
 #   check       R CMD check --as-cran --no-manual on the tarball: Status OK
+#   cluster     tools/rig.sh (two hosts, sshd, Slurm): a test of itself, then tests/cluster on it, with the package that
+#               check installed. Without root or namespaces it is skipped, visibly; never in CI ($CI is set)
 #   tests       the testthat suite that check ran on the package it installed; skips equal to tests/skips.txt
 #
 #   sh tools/test.sh             all of them
@@ -31,7 +33,7 @@ export MAKEFLAGS="-j$cores"
 sh tools/install-needs.sh test || exit $?
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/avenir-test.XXXXXX") || exit 1
-trap '[ -n "${AVENIR_KEEP:-}" ] || rm -rf "$work"' EXIT
+trap 'sh tools/rig.sh down "$work/rig"; [ -n "${AVENIR_KEEP:-}" ] || rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 failed=""
 
@@ -56,10 +58,19 @@ limited() {
 # gate NAME: runs gate_NAME; prints its output only when it fails.
 gate() {
   started=$(date +%s)
-  if (gate_"$1") >"$work/$1.log" 2>&1; then verdict=ok; else verdict=FAILED; failed="$failed $1"; fi
-  [ "$verdict" = ok ] || { echo "---- $1"; tail -n 200 "$work/$1.log"; echo "----"; }
-  printf '%-10s %-6s %4d s\n' "$1" "$verdict" $(($(date +%s) - started))
+  (gate_"$1") >"$work/$1.log" 2>&1
+  case $? in
+    0) verdict=ok ;;
+    "$skipped") verdict=SKIPPED ;;
+    *) verdict=FAILED; failed="$failed $1" ;;
+  esac
+  case $verdict in
+    FAILED) echo "---- $1"; tail -n 200 "$work/$1.log"; echo "----" ;;
+    SKIPPED) tail -n 1 "$work/$1.log" ;;
+  esac
+  printf '%-10s %-7s %4d s\n' "$1" "$verdict" $(($(date +%s) - started))
 }
+skipped=77  # the status of a gate that this machine cannot run; the last line of its output says why
 
 gate_layers() {
   Rscript --vanilla tools/check-layers.R --self-test && Rscript --vanilla tools/check-layers.R
@@ -120,6 +131,28 @@ gate_check() {
   return 1
 }
 
+# The library that has the package: what check installed, or else an installation for this.
+installed_library() {
+  if [ -d "$work/avenir.Rcheck/avenir" ]; then echo "$work/avenir.Rcheck"; return; fi
+  copy_tree "$work/source" && mkdir "$work/library" &&
+    limited 600 R CMD INSTALL --no-docs -l "$work/library" "$work/source" >&2 && echo "$work/library"
+}
+
+gate_cluster() {
+  if ! reason=$(sh tools/rig.sh possible 2>&1); then
+    echo "$reason"
+    if [ -n "${CI:-}" ]; then return 1; else return $skipped; fi
+  fi
+  library=$(installed_library) && limited 60 sh tools/check-rig.sh || return 1
+  names=$(limited 60 sh tools/rig.sh up "$work/rig") || return 1
+  (
+    for name in $names; do export "${name?}"; done
+    limited 300 Rscript --vanilla tools/run-testthat.R --tests=tests/cluster --lib="$library"
+  )
+  status=$?
+  limited 60 sh tools/rig.sh down "$work/rig" && return $status
+}
+
 # Outside of gate(): its last line is the last line of all.
 gate_tests() {
   if [ -f "$work/results.rds" ]; then
@@ -137,7 +170,7 @@ if [ $# -gt 0 ]; then
   exit $?
 fi
 
-for name in layers format generated cpp build check; do gate "$name"; done
+for name in layers format generated cpp build check cluster; do gate "$name"; done
 gate_tests >"$work/tests.log" 2>&1 || failed="$failed tests"
 sed '$d' "$work/tests.log"
 if [ -n "$failed" ]; then echo "FAILED:$failed"; else echo "All gates passed."; fi
