@@ -6,8 +6,9 @@
 #   sh tools/install-needs.sh test     all that, and what `tools/test.sh` needs
 #   sh tools/install-needs.sh soak     the same, and what `tools/soak.sh` needs
 #
-# Nothing is touched when all is there, and no service starts because its package was installed. Exit status 2: something is missing and this script cannot install it
-# (no apt, or neither root nor sudo); it then names what to install.
+# Nothing is touched when all is there, and no service starts because its package was installed. Exit status 2:
+# something is missing and this script cannot install it (no apt, or neither root nor sudo); it then names what to
+# install.
 set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin  # daemons are there, which a user's PATH may lack
 

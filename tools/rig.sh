@@ -257,6 +257,7 @@ start_host() {
   mkdir -p "$rig/$host/spool" && write_sshd_config "$host" >"$rig/$host/sshd_config" || return 1
   rm -f "$rig/$host/init.pid"
   setsid sh "$script" become-host "$host" "$rig/" </dev/null >"$rig/$host/init.log" 2>&1 &
+  echo $! >"$rig/$host/outer.pid"
   until_true 10 test -s "$rig/$host/init.pid" || return 1
   ip link add "$(cable "$host")" type veth peer name eth0 netns "$(cat "$rig/$host/init.pid")" &&
     ip link set "$(cable "$host")" master "$(bridge)" up
@@ -330,9 +331,11 @@ stop() {
   until_true 5 gone "$1" || { kill -KILL "$pid" 2>/dev/null; until_true 5 gone "$1"; }
 }
 
-# Ending its first process ends all of a host's. Without a cable first: as with a power cut nobody hears of it.
+# Ending its first process, or who waits for that, ends all of a host's. Without a cable first: as with a power cut
+# nobody hears of it.
 stop_host() {
   ip link del "$(cable "$1")" 2>/dev/null
+  stop "$rig/$1/outer.pid" KILL
   stop "$rig/$1/init.pid" KILL
   until_true 5 remove_cgroups "$1"
 }
@@ -403,7 +406,8 @@ case $command in
   possible) assert_possible ;;
   down) ! find_rig "${1:-}" || stop_rig ;;
   status) find_rig "${1:-}" || { echo "no rig in $rig"; exit 1; }; print_names; show_hosts ;;
-  become-host | init-host) rig=${2%/}; host=$1; case $command in b*) become_host "$host" ;; *) init_host "$host" ;; esac ;;
+  become-host) rig=${2%/}; become_host "$1" ;;
+  init-host) rig=${2%/}; init_host "$1" ;;
   exec | cut | heal | kill-node | start-node)
     find_rig || fail "no rig in $rig"
     is_host "${1:-}"
@@ -412,7 +416,7 @@ case $command in
       cut) cut_host "$@" ;;
       heal) heal_host "$1" ;;
       kill-node) stop_host "$1" ;;
-      start-node) start_host "$1" && await_host "$1" ;;
+      start-node) if gone "$rig/$1/init.pid"; then start_host "$1"; fi && await_host "$1" ;;
     esac
     ;;
   *) sed -n '2,/^set -u/p' "$script" | sed '$d; s/^# \{0,1\}//'; exit 1 ;;
