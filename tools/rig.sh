@@ -200,7 +200,8 @@ SelectTypeParameters=CR_CPU"
 start_munge() {
   install -d -m 0711 "$rig/munge" || return 1
   (umask 077 && head -c 1024 /dev/urandom >"$rig/munge/key")
-  munged --key-file="$rig/munge/key" --socket="$rig/munge/socket" --pid-file="$rig/munge/pid" \
+  # --force: the folder may lie where only root can go, and only root uses the rig.
+  munged --force --key-file="$rig/munge/key" --socket="$rig/munge/socket" --pid-file="$rig/munge/pid" \
     --log-file="$rig/munge/log" --seed-file="$rig/munge/seed" --num-threads=2
 }
 

@@ -13,6 +13,7 @@
 #
 #   sh tools/test.sh             all of them
 #   sh tools/test.sh cpp format  only these (no counts at the end)
+#   AVENIR_LIBRARY=FOLDER sh tools/test.sh cluster   with a package that is installed already
 #
 # The last line is the suite's `N passed, N failed, N skipped`. Status 0 when every gate passed.
 # AVENIR_KEEP=1 keeps the working folder. Long gates: tools/soak.sh.
@@ -131,8 +132,10 @@ gate_check() {
   return 1
 }
 
-# The library that has the package: what check installed, or else an installation for this.
+# The library that has the package: what check installed, or else an installation for this. AVENIR_LIBRARY names one
+# that is there already.
 installed_library() {
+  if [ -n "${AVENIR_LIBRARY:-}" ]; then echo "$AVENIR_LIBRARY"; return; fi
   if [ -d "$work/avenir.Rcheck/avenir" ]; then echo "$work/avenir.Rcheck"; return; fi
   copy_tree "$work/source" && mkdir "$work/library" &&
     limited 600 R CMD INSTALL --no-docs -l "$work/library" "$work/source" >&2 && echo "$work/library"
@@ -150,7 +153,8 @@ gate_cluster() {
     limited 300 Rscript --vanilla tools/run-testthat.R --tests=tests/cluster --lib="$library"
   )
   status=$?
-  limited 60 sh tools/rig.sh down "$work/rig" && return $status
+  limited 60 sh tools/rig.sh down "$work/rig"
+  return $status
 }
 
 # Outside of gate(): its last line is the last line of all.
