@@ -13,6 +13,46 @@ cpp_limit_reached <- function(limit) {
     .Call(`_avenir_cpp_limit_reached`, limit)
 }
 
+cpp_tls_missing <- function() {
+    .Call(`_avenir_cpp_tls_missing`)
+}
+
+cpp_cluster_listen <- function(engine, address, port) {
+    .Call(`_avenir_cpp_cluster_listen`, engine, address, port)
+}
+
+cpp_cluster_ticket <- function(engine, group, count, addresses) {
+    .Call(`_avenir_cpp_cluster_ticket`, engine, group, count, addresses)
+}
+
+cpp_cluster_forget <- function(engine, group) {
+    .Call(`_avenir_cpp_cluster_forget`, engine, group)
+}
+
+cpp_cluster_launch <- function(engine, argv, environment, input, group) {
+    .Call(`_avenir_cpp_cluster_launch`, engine, argv, environment, input, group)
+}
+
+cpp_cluster_launches <- function(engine) {
+    .Call(`_avenir_cpp_cluster_launches`, engine)
+}
+
+cpp_cluster_nodes <- function(engine) {
+    .Call(`_avenir_cpp_cluster_nodes`, engine)
+}
+
+cpp_cluster_remove <- function(engine, node) {
+    .Call(`_avenir_cpp_cluster_remove`, engine, node)
+}
+
+cpp_cluster_counts <- function(engine) {
+    .Call(`_avenir_cpp_cluster_counts`, engine)
+}
+
+cpp_node_run <- function(ticket, rank, attempt, options) {
+    .Call(`_avenir_cpp_node_run`, ticket, rank, attempt, options)
+}
+
 cpp_engine_start <- function(options) {
     .Call(`_avenir_cpp_engine_start`, options)
 }

@@ -33,7 +33,7 @@ multisession_options <- function(workers, start_timeout = getOption("avenir.star
 }
 
 # Each worker's share of the cores.
-worker_threads <- function(workers) max(1L, as.integer(counted_cores() %/% workers))
+worker_threads <- function(workers) max(1L, as.integer(counted_cores() %/% max(1L, workers)))
 
 # The plan's temporary folder, in which each of its processes has its own.
 in_own_folder <- function(options) {

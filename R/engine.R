@@ -163,7 +163,7 @@ worker_record <- function(record, what, timeout) {
 future_in_words <- function(label) if (is.null(label)) "Future (<unnamed>)" else sprintf("Future (%s)", sQuote(label))
 
 # Why we have killed a worker, or how it came to its end: the values of LossCause in src/wire/message.h.
-loss_causes <- c("unknown", "out of memory", "quit", "time limit", "interrupt", "protocol")
+loss_causes <- c("unknown", "out of memory", "quit", "time limit", "interrupt", "protocol", "node lost")
 
 # `losses`: the end of each worker that has begun with this, the last one last.
 loss_condition <- function(losses, what, timeout) {
@@ -184,8 +184,9 @@ complete_loss <- function(lost) {
 }
 
 worker_lost_error <- function(lost, attempts, what) {
-  text <- sprintf("worker %d (pid %d) %s while it was evaluating %s", lost$worker, lost$pid, how_it_ended(lost),
-                  sub("^Future", "future", what))
+  text <- sprintf("%s %d (pid %d%s) %s while it was evaluating %s", if (is_node_loss(lost)) "node" else "worker",
+                  lost$worker, lost$pid, if (isTRUE(nzchar(lost$host))) paste0(", host ", lost$host) else "",
+                  how_it_ended(lost), sub("^Future", "future", what))
   if (length(attempts)) {
     text <- sprintf("%s\ni Attempts before: %s.", text, paste(vapply(attempts, how_it_ended, ""), collapse = "; "))
   }
@@ -194,7 +195,10 @@ worker_lost_error <- function(lost, attempts, what) {
   future_interrupt_error(text, "WorkerLostError")
 }
 
+is_node_loss <- function(lost) lost$cause == "node lost"
+
 how_it_ended <- function(lost) {
+  if (is_node_loss(lost)) return(sprintf("was lost (%s)", lost$note))
   if (lost$cause == "quit") return(sprintf("ended, because quit(status = %d) was called,", lost$exit_code))
   if (lost$cause == "protocol") return(sprintf("was ended, because it sent what no worker may send (%s),", lost$note))
   if (!lost$known) return("ended for a reason that is not known")

@@ -42,6 +42,119 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_tls_missing
+SEXP cpp_tls_missing();
+RcppExport SEXP _avenir_cpp_tls_missing() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_tls_missing());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cluster_listen
+SEXP cpp_cluster_listen(SEXP engine, SEXP address, SEXP port);
+RcppExport SEXP _avenir_cpp_cluster_listen(SEXP engineSEXP, SEXP addressSEXP, SEXP portSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type address(addressSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type port(portSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_listen(engine, address, port));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cluster_ticket
+SEXP cpp_cluster_ticket(SEXP engine, SEXP group, SEXP count, SEXP addresses);
+RcppExport SEXP _avenir_cpp_cluster_ticket(SEXP engineSEXP, SEXP groupSEXP, SEXP countSEXP, SEXP addressesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type group(groupSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type count(countSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type addresses(addressesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_ticket(engine, group, count, addresses));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cluster_forget
+SEXP cpp_cluster_forget(SEXP engine, SEXP group);
+RcppExport SEXP _avenir_cpp_cluster_forget(SEXP engineSEXP, SEXP groupSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type group(groupSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_forget(engine, group));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cluster_launch
+SEXP cpp_cluster_launch(SEXP engine, SEXP argv, SEXP environment, SEXP input, SEXP group);
+RcppExport SEXP _avenir_cpp_cluster_launch(SEXP engineSEXP, SEXP argvSEXP, SEXP environmentSEXP, SEXP inputSEXP, SEXP groupSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type argv(argvSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type environment(environmentSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type input(inputSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type group(groupSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_launch(engine, argv, environment, input, group));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cluster_launches
+SEXP cpp_cluster_launches(SEXP engine);
+RcppExport SEXP _avenir_cpp_cluster_launches(SEXP engineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_launches(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cluster_nodes
+SEXP cpp_cluster_nodes(SEXP engine);
+RcppExport SEXP _avenir_cpp_cluster_nodes(SEXP engineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_nodes(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cluster_remove
+SEXP cpp_cluster_remove(SEXP engine, SEXP node);
+RcppExport SEXP _avenir_cpp_cluster_remove(SEXP engineSEXP, SEXP nodeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type node(nodeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_remove(engine, node));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_cluster_counts
+SEXP cpp_cluster_counts(SEXP engine);
+RcppExport SEXP _avenir_cpp_cluster_counts(SEXP engineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_counts(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_node_run
+SEXP cpp_node_run(SEXP ticket, SEXP rank, SEXP attempt, Rcpp::List options);
+RcppExport SEXP _avenir_cpp_node_run(SEXP ticketSEXP, SEXP rankSEXP, SEXP attemptSEXP, SEXP optionsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type ticket(ticketSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type rank(rankSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type attempt(attemptSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_node_run(ticket, rank, attempt, options));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_engine_start
 SEXP cpp_engine_start(Rcpp::List options);
 RcppExport SEXP _avenir_cpp_engine_start(SEXP optionsSEXP) {
@@ -565,6 +678,16 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_time_limit", (DL_FUNC) &_avenir_cpp_time_limit, 1},
     {"_avenir_cpp_evaluate_within", (DL_FUNC) &_avenir_cpp_evaluate_within, 3},
     {"_avenir_cpp_limit_reached", (DL_FUNC) &_avenir_cpp_limit_reached, 1},
+    {"_avenir_cpp_tls_missing", (DL_FUNC) &_avenir_cpp_tls_missing, 0},
+    {"_avenir_cpp_cluster_listen", (DL_FUNC) &_avenir_cpp_cluster_listen, 3},
+    {"_avenir_cpp_cluster_ticket", (DL_FUNC) &_avenir_cpp_cluster_ticket, 4},
+    {"_avenir_cpp_cluster_forget", (DL_FUNC) &_avenir_cpp_cluster_forget, 2},
+    {"_avenir_cpp_cluster_launch", (DL_FUNC) &_avenir_cpp_cluster_launch, 5},
+    {"_avenir_cpp_cluster_launches", (DL_FUNC) &_avenir_cpp_cluster_launches, 1},
+    {"_avenir_cpp_cluster_nodes", (DL_FUNC) &_avenir_cpp_cluster_nodes, 1},
+    {"_avenir_cpp_cluster_remove", (DL_FUNC) &_avenir_cpp_cluster_remove, 2},
+    {"_avenir_cpp_cluster_counts", (DL_FUNC) &_avenir_cpp_cluster_counts, 1},
+    {"_avenir_cpp_node_run", (DL_FUNC) &_avenir_cpp_node_run, 4},
     {"_avenir_cpp_engine_start", (DL_FUNC) &_avenir_cpp_engine_start, 1},
     {"_avenir_cpp_engine_stop", (DL_FUNC) &_avenir_cpp_engine_stop, 1},
     {"_avenir_cpp_engine_submit_task", (DL_FUNC) &_avenir_cpp_engine_submit_task, 3},

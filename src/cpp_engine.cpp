@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/scope.h"
+
 #include "engine/engine.h"
 #include "rbridge/door.h"
 #include "rbridge/serialize.h"
@@ -14,27 +15,15 @@
 #include "shm/job_data.h"
 #include "shm/segment_store.h"
 #include "shm/task_table.h"
+#include "worker/engine_options.h"
 #include "worker/worker_loop.h"
 
 namespace {
 
 using namespace avenir;
-// Shut down at the end of the session at the latest.
-using EnginePointer =
-    Rcpp::XPtr<engine::Engine, Rcpp::PreserveStorage, Rcpp::standard_delete_finalizer<engine::Engine>, true>;
 using JobDataPointer = Rcpp::XPtr<shm::JobData>;
 
-engine::Engine& get_engine(SEXP pointer) {
-  if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrAddr(pointer) == nullptr)
-    throw base::Error(base::ErrorKind::kInvalid, "the workers of this plan have been shut down; call plan() again");
-  return *static_cast<engine::Engine*>(R_ExternalPtrAddr(pointer));
-}
-
 uint64_t job_id(SEXP id) { return static_cast<uint64_t>(Rf_asReal(id)); }
-
-std::vector<std::string> strings(const Rcpp::List& list, const char* name) {
-  return Rcpp::as<std::vector<std::string>>(list[name]);
-}
 
 void serialize_guarded(SEXP object, base::Bytes& bytes) {
   base::Bytes* const target = &bytes;
@@ -66,12 +55,12 @@ int out_of_memory(const wire::LostMessage& lost) {
 
 SEXP lost_fields(const wire::LostMessage& lost) {
   Rcpp::LogicalVector memory(1, out_of_memory(lost));
-  return Rcpp::List::create(Rcpp::Named("worker") = lost.worker, Rcpp::Named("pid") = lost.pid,
-                            Rcpp::Named("signal") = lost.signal, Rcpp::Named("exit_code") = lost.exit_code,
-                            Rcpp::Named("known") = lost.status_known != 0,
-                            Rcpp::Named("cause") = static_cast<int>(lost.cause), Rcpp::Named("out_of_memory") = memory,
-                            Rcpp::Named("element") = static_cast<double>(lost.element) + 1,
-                            Rcpp::Named("log") = lost.log, Rcpp::Named("note") = lost.note);
+  return Rcpp::List::create(
+      Rcpp::Named("worker") = lost.worker, Rcpp::Named("pid") = lost.pid, Rcpp::Named("signal") = lost.signal,
+      Rcpp::Named("exit_code") = lost.exit_code, Rcpp::Named("known") = lost.status_known != 0,
+      Rcpp::Named("cause") = static_cast<int>(lost.cause), Rcpp::Named("out_of_memory") = memory,
+      Rcpp::Named("element") = static_cast<double>(lost.element) + 1, Rcpp::Named("log") = lost.log,
+      Rcpp::Named("note") = lost.note, Rcpp::Named("host") = lost.host);
 }
 
 // One list an attempt; the last is the one that counts.
@@ -220,8 +209,8 @@ shm::JobDataParts parts_of(const Rcpp::List& job, const base::Bytes& context, co
   shm::JobDataParts parts;
   parts.count = static_cast<uint64_t>(Rf_xlength(job["x"]));
   parts.mode = TYPEOF(job["x"]) == VECSXP ? shm::ElementMode::kEach : shm::ElementMode::kWhole;
-  parts.context = &context;
-  parts.elements = &elements;
+  parts.context = context;
+  parts.elements = elements;
   parts.order = counted_from_zero(job["order"]);
   parts.bounds = bounds_of(job["bounds"]);
   if (job["stream"] != R_NilValue) parts.stream = Rcpp::as<std::vector<int32_t>>(job["stream"]);
@@ -230,7 +219,7 @@ shm::JobDataParts parts_of(const Rcpp::List& job, const base::Bytes& context, co
 
 shm::TaskTable make_table(engine::Engine& engine, const shm::JobDataParts& parts, const Rcpp::List& job) {
   const uint64_t units = parts.bounds.empty() ? parts.count : parts.bounds.size() - 1;
-  return shm::TaskTable::create(parts.count, units, engine.workers(), Rcpp::as<bool>(job["keep_going"]));
+  return shm::TaskTable::create(parts.count, units, engine.capacity(), Rcpp::as<bool>(job["keep_going"]));
 }
 
 }  // namespace
@@ -238,26 +227,14 @@ shm::TaskTable make_table(engine::Engine& engine, const shm::JobDataParts& parts
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_start(Rcpp::List options) {
   return rbridge::door([&]() -> SEXP {
-    engine::EngineOptions parsed;
-    parsed.workers = Rcpp::as<unsigned>(options["workers"]);
-    parsed.threads = Rcpp::as<unsigned>(options["threads"]);
-    parsed.interrupt_grace = Rcpp::as<double>(options["interrupt_grace"]);
-    parsed.memory_limit = static_cast<uint64_t>(Rcpp::as<double>(options["memory_limit"]));
-    parsed.forks = options.containsElementNamed("forks");
-    if (parsed.forks) return EnginePointer(new engine::Engine(std::move(parsed)));
-    parsed.r.path = Rcpp::as<std::string>(options["path"]);
-    parsed.r.argv = strings(options, "argv");
-    parsed.r.environment = strings(options, "environment");
-    parsed.r.directory = Rcpp::as<std::string>(options["directory"]);
-    parsed.temp_folder = Rcpp::as<std::string>(options["temp_folder"]);
-    parsed.start_timeout = Rcpp::as<double>(options["start_timeout"]);
-    return EnginePointer(new engine::Engine(std::move(parsed)));
+    engine::EngineOptions parsed = doors::engine_options(options);
+    return doors::EnginePointer(new engine::Engine(std::move(parsed)));
   });
 }
 
 // [[Rcpp::export(rng = false)]]
 void cpp_engine_stop(SEXP pointer) {
-  EnginePointer engine(pointer);
+  doors::EnginePointer engine(pointer);
   engine.release();
 }
 
@@ -267,7 +244,8 @@ SEXP cpp_engine_submit_task(SEXP engine, SEXP task, SEXP policy) {
     base::Bytes bytes;
     rbridge::SharedWriting writing(shm::Reuse::kByContent);
     share_guarded(task, writing, bytes);
-    const uint64_t id = get_engine(engine).submit_task(wire::to_shared(bytes), policy_of(policy), writing.finish());
+    const uint64_t id =
+        doors::get_engine(engine).submit_task(wire::to_shared(bytes), policy_of(policy), writing.finish());
     return Rf_ScalarReal(static_cast<double>(id));
   });
 }
@@ -276,7 +254,7 @@ SEXP cpp_engine_submit_task(SEXP engine, SEXP task, SEXP policy) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_submit_map(SEXP engine, Rcpp::List job) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     base::Bytes context, elements;
     rbridge::SharedWriting writing(shm::Reuse::kByContent);
     share_guarded(job["context"], writing, context);
@@ -294,8 +272,9 @@ SEXP cpp_engine_submit_map(SEXP engine, Rcpp::List job) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_new_task(SEXP engine, SEXP policy) {
-  return rbridge::door(
-      [&]() -> SEXP { return Rf_ScalarReal(static_cast<double>(get_engine(engine).new_task(policy_of(policy)))); });
+  return rbridge::door([&]() -> SEXP {
+    return Rf_ScalarReal(static_cast<double>(doors::get_engine(engine).new_task(policy_of(policy))));
+  });
 }
 
 // A map for forks: list(id, data). `job` as for cpp_engine_submit_map(); its elements and context stay where
@@ -303,7 +282,7 @@ SEXP cpp_engine_new_task(SEXP engine, SEXP policy) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_new_map(SEXP engine, Rcpp::List job) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     const base::Bytes none;
     shm::JobDataParts parts = parts_of(job, none, none);
     parts.mode = shm::ElementMode::kWhole;
@@ -317,7 +296,7 @@ SEXP cpp_engine_new_map(SEXP engine, Rcpp::List job) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_await_fewer_forks(SEXP engine, SEXP count) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     const auto most = static_cast<size_t>(Rf_asInteger(count));
     while (target.worker_infos().size() >= most) await_change(target);
     return R_NilValue;
@@ -328,7 +307,7 @@ SEXP cpp_engine_await_fewer_forks(SEXP engine, SEXP count) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_fork_worker(SEXP engine, SEXP id, SEXP limit, SEXP functions, SEXP context, SEXP x, SEXP data) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     await_room(target, static_cast<unsigned>(Rf_asInteger(limit)));
     worker::ForkedJob job{context, x, std::nullopt, std::nullopt, ::getpid()};
     if (data != R_NilValue) {
@@ -345,7 +324,7 @@ SEXP cpp_engine_fork_worker(SEXP engine, SEXP id, SEXP limit, SEXP functions, SE
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     const auto deadline = base::Deadline::in_seconds(Rf_asReal(timeout));
     for (;;) {
       relay_immediates(target, job_id(id), relay);
@@ -360,7 +339,7 @@ SEXP cpp_engine_answered(SEXP engine, SEXP id, SEXP timeout, SEXP relay) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_collect(SEXP engine, SEXP id, SEXP relay) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     const auto answer = await(target, job_id(id), 0, relay);
     if (!answer) return wants_fork(0);
     target.forget(job_id(id));
@@ -402,7 +381,7 @@ R_xlen_t put_values(engine::Engine& engine, uint64_t id, SEXP results, SEXP done
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP from, SEXP order, SEXP relay) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     for (auto position = static_cast<R_xlen_t>(Rf_asReal(from)) - 1; position < Rf_xlength(results); ++position) {
       position = put_values(target, job_id(id), results, done, position, order);
       if (position == Rf_xlength(results)) break;
@@ -430,7 +409,7 @@ SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_take_finished(SEXP engine, SEXP id, SEXP results, SEXP done) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     for (R_xlen_t i = 0; i < Rf_xlength(results); ++i) {
       const auto answer = target.take_finished(job_id(id), static_cast<uint64_t>(i));
       if (!answer || answer->kind > wire::AnswerKind::kRecord) continue;
@@ -447,7 +426,7 @@ SEXP cpp_engine_take_finished(SEXP engine, SEXP id, SEXP results, SEXP done) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_cancel(SEXP engine, SEXP id, SEXP interrupt, SEXP forget) {
   return rbridge::door([&]() -> SEXP {
-    engine::Engine& target = get_engine(engine);
+    engine::Engine& target = doors::get_engine(engine);
     target.cancel(job_id(id), 0, Rf_asLogical(interrupt) == 1);
     if (Rf_asLogical(forget) == 1) target.forget(job_id(id));
     return R_NilValue;
@@ -457,38 +436,43 @@ SEXP cpp_engine_cancel(SEXP engine, SEXP id, SEXP interrupt, SEXP forget) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_resize(SEXP engine, SEXP workers, SEXP threads) {
   return rbridge::door([&]() -> SEXP {
-    get_engine(engine).resize(static_cast<unsigned>(Rf_asInteger(workers)),
-                              static_cast<unsigned>(Rf_asInteger(threads)));
+    doors::get_engine(engine).resize(static_cast<unsigned>(Rf_asInteger(workers)),
+                                     static_cast<unsigned>(Rf_asInteger(threads)));
     return R_NilValue;
   });
 }
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_free_workers(SEXP engine) {
-  return rbridge::door([&]() -> SEXP { return Rf_ScalarInteger(static_cast<int>(get_engine(engine).free_workers())); });
+  return rbridge::door(
+      [&]() -> SEXP { return Rf_ScalarInteger(static_cast<int>(doors::get_engine(engine).free_workers())); });
 }
 
+// Those of nodes as they were last told of; `node` is 0 and `host` empty for those of this machine.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_workers(SEXP engine) {
   return rbridge::door([&]() -> SEXP {
-    std::vector<int> id, pid;
-    std::vector<std::string> state;
+    std::vector<int> id, pid, node;
+    std::vector<std::string> state, host;
     std::vector<double> answers;
-    for (const auto& info : get_engine(engine).worker_infos()) {
+    for (const auto& info : doors::get_engine(engine).worker_infos()) {
       id.push_back(static_cast<int>(info.id));
       pid.push_back(info.pid);
       state.emplace_back(info.state);
       answers.push_back(static_cast<double>(info.answers));
+      host.push_back(info.host);
+      node.push_back(static_cast<int>(info.node));
     }
     return Rcpp::DataFrame::create(Rcpp::Named("id") = id, Rcpp::Named("pid") = pid, Rcpp::Named("state") = state,
-                                   Rcpp::Named("answers") = answers);
+                                   Rcpp::Named("answers") = answers, Rcpp::Named("host") = host,
+                                   Rcpp::Named("node") = node);
   });
 }
 
 // TRUE in a process that was forked from the one which started the engine.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_engine_dead(SEXP engine) {
-  return rbridge::door([&]() -> SEXP { return Rf_ScalarLogical(get_engine(engine).dead() ? 1 : 0); });
+  return rbridge::door([&]() -> SEXP { return Rf_ScalarLogical(doors::get_engine(engine).dead() ? 1 : 0); });
 }
 
 // The bytes of R's serialize(version = 3, xdr = FALSE), made by our own writer where it can (for tests).

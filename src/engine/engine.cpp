@@ -1,18 +1,17 @@
 #include "engine/engine.h"
 
-#include <fcntl.h>
 #include <signal.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 
 #include "base/error.h"
+#include "engine/launch.h"
+#include "engine/template_link.h"
+#include "engine/token.h"
 #include "shm/region.h"
-#include "sys/memory_file.h"
 #include "sys/memory_use.h"
 #include "sys/signals.h"
-#include "sys/socket_pair.h"
 
 namespace avenir::engine {
 
@@ -21,34 +20,6 @@ namespace {
 using base::Deadline;
 using base::SharedBytes;
 using State = WorkerLink::State;
-
-// What a poller token stands for, in its upper half; the lower half is a worker's id.
-enum Token : uint64_t { kWake = 1, kTemplate = 2, kData = 3, kProcess = 4 };
-uint64_t token(Token kind, uint32_t worker = 0) { return (static_cast<uint64_t>(kind) << 32) | worker; }
-
-constexpr unsigned kMostStartFailures = 3;
-constexpr unsigned kShortageRounds = 2;  // a single start may fail by chance
-
-wire::SharedFd share(sys::OwnFd fd) { return std::make_shared<sys::OwnFd>(std::move(fd)); }
-
-sys::OwnFd open_null() {
-  sys::OwnFd fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!fd.valid()) base::raise_system_error("opening /dev/null");
-  return fd;
-}
-
-// A file that both sides append to, whatever their offsets.
-sys::OwnFd make_log() {
-  sys::OwnFd log = sys::make_memory_file("avenir-log");
-  ::fcntl(log.get(), F_SETFL, O_APPEND);
-  return log;
-}
-
-sys::SpawnSpec with_fds(sys::SpawnSpec spec, const char* mode, const std::vector<int>& fds) {
-  spec.argv.emplace_back(mode);
-  for (const int fd : fds) spec.fds.emplace_back(fd, static_cast<int>(spec.fds.size()));
-  return spec;
-}
 
 const char* name_of(State state) {
   switch (state) {
@@ -65,24 +36,7 @@ const char* name_of(State state) {
   }
 }
 
-// The segments that have come since its last answer.
-std::shared_ptr<const void> take_arrived(WorkerLink& worker) {
-  if (worker.arrived.empty()) return nullptr;
-  return std::make_shared<shm::Segments>(std::exchange(worker.arrived, {}));
-}
-
 }  // namespace
-
-// The session's end of the template process.
-struct Engine::Template {
-  pid_t pid = -1;
-  sys::OwnFd socket, log;
-  wire::FrameReader reader;
-  wire::FrameWriter writer;
-  bool wants_write = false;
-  bool has_forked = false;
-  Deadline hello_by = Deadline::never();
-};
 
 Engine::Engine(EngineOptions options)
     : options_(std::move(options)),
@@ -92,7 +46,7 @@ Engine::Engine(EngineOptions options)
   poller_.add(wake_.fd(), token(kWake));
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (!options_.forks) start_template();
+    if (!options_.forks && (wanted_ > 0 || options_.early_template)) start_template();
     add_missing_workers();
   }
   const sys::SignalsBlocked blocked;
@@ -100,6 +54,7 @@ Engine::Engine(EngineOptions options)
 }
 
 Engine::~Engine() {
+  port_.reset();
   if (dead_) {
     (void)thread_.release();  // it exists in the parent only: not even to be detached here
     return;
@@ -110,6 +65,8 @@ Engine::~Engine() {
   }
   wake_.wake();
   thread_->join();
+  companion_.reset();
+  say_goodbye_to_nodes();
   for (auto& [id, worker] : workers_) worker->dismiss();
   if (template_) template_->socket.reset();
   const Deadline deadline = Deadline::in_seconds(0.5);
@@ -119,6 +76,7 @@ Engine::~Engine() {
     if (worker->own_child && worker->pid > 0) sys::reap_or_kill(worker->pid, deadline);
   }
   if (template_ && template_->pid > 0) sys::reap_or_kill(template_->pid, Deadline::in_seconds(1));
+  end_launches();
   std::error_code ignored;
   if (!options_.temp_folder.empty()) std::filesystem::remove_all(options_.temp_folder, ignored);
 }
@@ -142,7 +100,10 @@ void Engine::after_fork_in_child() {
     template_->reader = wire::FrameReader();
     template_->writer = wire::FrameWriter();  // it may hold the far ends of workers' sockets
   }
+  for (auto& [id, node] : nodes_) node->channel.abandon();
+  if (companion_) companion_->abandon();
   for (auto& [id, job] : jobs_) {
+    job.context.file.reset();
     job.payload_file.reset();
     job.data_file.reset();
     job.table_file.reset();
@@ -161,6 +122,7 @@ uint64_t Engine::add_job(Job job) {
   if (!broken_.empty())
     throw base::Error(base::ErrorKind::kInternal, "the engine has broken down (" + broken_ + "); call plan() again");
   const uint64_t id = job.id = next_job_++;
+  if (options_.hands_over) job.news = &news_;
   jobs_.emplace(id, std::move(job));
   return id;
 }
@@ -184,40 +146,43 @@ Job& Engine::checked(uint64_t id) {
 }
 
 uint64_t Engine::submit_task(SharedBytes payload, JobPolicy policy, shm::Segments segments) {
-  check_alive();
+  if (payload.size() >= shm::kLargePayload)
+    return submit_task(shm::publish(payload.data(), payload.size(), "avenir-task"), payload.size(), policy,
+                       std::move(segments));
   Job job;
-  job.policy = policy;
-  job.segments = std::move(segments);
-  job.answers = Answers(1);
-  if (payload.size() >= shm::kLargePayload) {
-    job.payload_file = share(shm::publish(payload.data(), payload.size(), "avenir-task"));
-    const uint64_t length = payload.size();
-    job.payload = SharedBytes::copy(&length, sizeof length);
-  } else {
-    job.payload = std::move(payload);
-  }
-  std::lock_guard<std::mutex> lock(mutex_);
-  const uint64_t id = add_job(std::move(job));
-  enqueue(checked(id), false);
-  dispatch();
-  return id;
+  job.payload = std::move(payload);
+  return submit(std::move(job), 1, policy, std::move(segments));
+}
+
+uint64_t Engine::submit_task(sys::OwnFd payload, uint64_t size, JobPolicy policy, shm::Segments segments) {
+  Job job;
+  job.payload_file = std::make_shared<sys::OwnFd>(std::move(payload));
+  job.payload = SharedBytes::copy(&size, sizeof size);
+  return submit(std::move(job), 1, policy, std::move(segments));
 }
 
 uint64_t Engine::submit_map(shm::TaskTable table, sys::OwnFd data, std::vector<uint64_t> element_of, JobPolicy policy,
-                            shm::Segments segments) {
-  check_alive();
+                            shm::Segments segments, MapContext context) {
   Job job;
+  job.table_file = std::make_shared<sys::OwnFd>(table.take_fd());
+  job.data_file = std::make_shared<sys::OwnFd>(std::move(data));
+  job.element_of = std::move(element_of);
+  job.context = std::move(context);
+  const uint64_t elements = table.positions();
+  job.table.emplace(std::move(table));
+  return submit(std::move(job), elements, policy, std::move(segments));
+}
+
+uint64_t Engine::submit(Job job, uint64_t elements, JobPolicy policy, shm::Segments segments) {
+  check_alive();
   job.policy = policy;
   job.segments = std::move(segments);
-  job.answers = Answers(table.positions());
-  job.table_file = share(table.take_fd());
-  job.data_file = share(std::move(data));
-  job.element_of = std::move(element_of);
-  job.table.emplace(std::move(table));
+  job.answers = Answers(elements);
   std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t id = add_job(std::move(job));
   enqueue(checked(id), false);
   dispatch();
+  fail_when_nobody_can_come();
   return id;
 }
 
@@ -248,24 +213,33 @@ Engine::DirectLine Engine::open_line(uint64_t id) {
       line = {number, worker->data.get(), false};
   }
   line.spin = busy < cores_;
-  if (line.fd >= 0) poller_.leave_reading(line.fd, token(kData, line.worker), true);
+  if (line.fd < 0 && !nodes_.empty()) open_line_to_node(id, line);
+  if (line.fd >= 0) poller_.leave_reading(line.fd, token_of(line), true);
   return line;
 }
+
+uint64_t Engine::token_of(const DirectLine& line) { return token(line.to_node ? kNode : kData, line.worker); }
 
 void Engine::receive(const DirectLine& line) {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto found = workers_.find(line.worker);
-  if (found == workers_.end() || !found->second->data.valid()) return;
-  receive_from_worker(*found->second);  // it may be gone then
+  if (found != workers_.end() && found->second->data.valid())
+    receive_from_worker(*found->second);  // it may be gone then
+  const auto node = nodes_.find(line.worker);
+  if (node != nodes_.end()) receive_from_node(*node->second);
+  bury_nodes();
   dispatch();
-  if (workers_.count(line.worker) == 0 || workers_[line.worker]->state == State::kDying) wake_.wake();  // new deadlines
+  const auto worker = workers_.find(line.worker);
+  const bool ends = worker == workers_.end() || worker->second->state == State::kDying;
+  if (!line.to_node && ends) wake_.wake();  // new deadlines
 }
 
 void Engine::close_line(const DirectLine& line) {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto found = workers_.find(line.worker);
-  if (found == workers_.end() || !found->second->data.valid()) return;
-  poller_.leave_reading(found->second->data.get(), token(kData, line.worker), false);
+  const bool open =
+      line.to_node ? nodes_.count(line.worker) > 0 : found != workers_.end() && found->second->data.valid();
+  if (open) poller_.leave_reading(line.fd, token_of(line), false);
 }
 
 std::optional<wire::Answer> Engine::take_finished(uint64_t id, uint64_t element) {
@@ -336,6 +310,10 @@ void Engine::cancel(uint64_t id, uint64_t from, bool interrupt) {
     runs = true;
     if (interrupt) interrupt_worker(*worker, job->is_map() ? from : 0);
   }
+  if (has_nodes(*job)) {
+    runs = true;
+    tell_nodes_to_cancel(*job, job->is_map() ? from : 0, interrupt);
+  }
   if (!runs && !job->is_map()) job->fill(0, wire::AnswerKind::kCancelled, {});
   wake_.wake();  // the kill after the grace is the I/O thread's
 }
@@ -343,7 +321,11 @@ void Engine::cancel(uint64_t id, uint64_t from, bool interrupt) {
 void Engine::forget(uint64_t id) {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
-  if (jobs_.erase(id) > 0) queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
+  const Job* const job = find(id);
+  if (job == nullptr) return;
+  tell_nodes_to_forget(*job);
+  if (job->queued) queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
+  jobs_.erase(id);
 }
 
 void Engine::resize(unsigned workers, unsigned threads) {
@@ -371,15 +353,20 @@ unsigned Engine::free_workers() {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto busy = std::count_if(workers_.begin(), workers_.end(),
                                   [](const auto& entry) { return entry.second->has_job() && entry.second->counts(); });
-  const auto waiting = static_cast<unsigned>(busy) + static_cast<unsigned>(queue_.size());
-  return waiting < wanted_ ? wanted_ - waiting : 0;
+  const auto waiting = static_cast<unsigned>(busy) + busy_on_nodes() + static_cast<unsigned>(queue_.size());
+  return waiting < total_places() ? total_places() - waiting : 0;
 }
 
 std::vector<WorkerInfo> Engine::worker_infos() {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
   std::vector<WorkerInfo> infos;
-  for (const auto& [id, worker] : workers_) infos.push_back({id, worker->pid, name_of(worker->state), worker->answers});
+  for (const auto& [id, worker] : workers_)
+    infos.push_back({id, worker->pid, name_of(worker->state), worker->answers, "", 0, worker->state});
+  for (const auto& [number, node] : nodes_)
+    for (const auto& worker : node->status.workers)
+      infos.push_back({worker.id, worker.pid, name_of(static_cast<State>(worker.state)), worker.answers, node->host,
+                       number, static_cast<State>(worker.state)});
   return infos;
 }
 
@@ -398,7 +385,7 @@ void Engine::dispatch() {
   if (stopping_) return;
   if (options_.forks) return start_parked();
   drop_gone_segments();
-  if (workers_.empty() && !queue_.empty()) {
+  if (wanted_ > 0 && workers_.empty() && !queue_.empty()) {
     start_failures_ = 0;  // the last attempt failed for good; a new job is a new attempt
     add_missing_workers();
   }
@@ -406,6 +393,7 @@ void Engine::dispatch() {
     if (queue_.empty()) return;
     if (worker->state == State::kIdle && !feed(*worker)) return;
   }
+  if (options_.nodes) feed_nodes();
 }
 
 // Gives the worker the next piece of work; false when there is none.
@@ -446,7 +434,7 @@ void Engine::give_map(WorkerLink& worker, Job& job) {
   watch_time(worker, job);
   ++job.joined;
   // An equal share of what dead workers left behind.
-  const size_t share_size = (job.leftover.size() + wanted_ - 1) / wanted_;
+  const size_t share_size = (job.leftover.size() + total_places() - 1) / total_places();
   base::ByteWriter body;
   body.put<uint64_t>(share_size);
   for (size_t i = 0; i < share_size; ++i) {
@@ -457,6 +445,8 @@ void Engine::give_map(WorkerLink& worker, Job& job) {
   send_segments(worker, job);
   std::vector<wire::SharedFd> files;
   if (job.table_file) files = {job.table_file, job.data_file};  // a fork has them already
+  if (job.context.file) files.push_back(job.context.file);
+  if (job.context.file) worker.context = job.context.map;
   worker.writer.push(wire::FrameType::kMap, job.id, wire::to_shared(body.bytes()), std::move(files));
   flush_worker(worker);
 }
@@ -468,7 +458,9 @@ void Engine::leave_map(Job& job) {
   if (job.joined > 0 || job.has_work() || job.answered == job.answers.size()) return;
   for (uint64_t position = 0; position < job.answers.size(); ++position) {
     if (!job.open(job.element_at(position)) || job.table->stopped(position)) continue;
-    if ((job.table->state(position) & shm::kStateKind) != shm::kStateStarted) job.leftover.push_back(position);
+    const uint32_t state = job.table->state(position);
+    const bool at_node = nodes_.count(state & ~shm::kStateKind) > 0;
+    if (!at_node && (state & shm::kStateKind) != shm::kStateStarted) job.leftover.push_back(position);
   }
   if (!job.leftover.empty()) enqueue(job, true);
 }
@@ -501,19 +493,44 @@ void Engine::run() {
   Deadline deadline = Deadline::now();
   for (;;) {
     const std::vector<sys::Poller::Event> events = poller_.wait(deadline);
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (stopping_) return;
-    try {
-      for (const auto& event : events) handle_event(event);
-      handle_deadlines();
-      dispatch();
-    } catch (const std::exception& error) {  // nothing is known to lead here; the session must not end with us
-      break_down(error.what());
-    }
-    notify();
-    if (!broken_.empty()) return;
-    deadline = next_deadline();
+    const Turn turn = run_turn(events);
+    if (turn.last) return;
+    deadline = turn.next;
+    if (turn.companion != nullptr) deadline = std::min(deadline, run_companion(*turn.companion, events));
   }
+}
+
+Engine::Turn Engine::run_turn(const std::vector<sys::Poller::Event>& events) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (stopping_) return {Deadline::now(), nullptr, true};
+  try {
+    for (const auto& event : events) handle_event(event);
+    handle_deadlines();
+    bury_nodes();
+    dispatch();
+    fail_when_nobody_can_come();
+  } catch (const std::exception& error) {  // nothing is known to lead here; the session must not end with us
+    break_down(error.what());
+  }
+  notify();
+  return {next_deadline(), companion_.get(), !broken_.empty()};
+}
+
+Deadline Engine::run_companion(Companion& companion, const std::vector<sys::Poller::Event>& events) {
+  const bool readable = std::any_of(events.begin(), events.end(), [](const auto& event) {
+    return event.token == token(kCompanion) && event.readable;
+  });
+  if (companion_over_) return Deadline::never();
+  const Deadline deadline = companion.turn(readable);
+  if (companion.is_over()) {
+    companion_over_ = true;
+    poller_.remove(companion.fd());
+    return Deadline::never();
+  }
+  const bool writes = companion.wants_write();
+  if (writes != companion_writes_) poller_.want_write(companion.fd(), token(kCompanion), writes);
+  companion_writes_ = writes;
+  return deadline;
 }
 
 // What waits gets the reason as its answer, what is submitted later as an error.
@@ -526,6 +543,9 @@ void Engine::break_down(const std::string& reason) {
 void Engine::handle_event(const sys::Poller::Event& event) {
   const auto kind = static_cast<Token>(event.token >> 32);
   if (kind == kWake) return wake_.drain();
+  if (kind == kCompanion) return;
+  if (kind == kLaunch) return launch_ended(static_cast<uint32_t>(event.token));
+  if (kind == kNode) return handle_node_event(event);
   if (kind == kTemplate) {
     if (template_ && event.writable) flush_template();
     if (template_ && event.readable) receive_from_template();
@@ -544,375 +564,18 @@ Deadline Engine::next_deadline() {
   if (template_) next = std::min(next, template_->hello_by);
   for (const auto& [id, worker] : workers_)
     next = std::min(next, std::min(worker->deadline, std::min(worker->look_at, worker->replace_at)));
-  return next;
+  return std::min(next, std::min(next_node_deadline(), look_at_launches()));
 }
 
 void Engine::handle_deadlines() {
   if (template_ && template_->hello_by.passed()) template_failed("it did not answer in time");
+  handle_node_deadlines();
   std::vector<uint32_t> ids;  // some are buried on the way, and others come
   for (const auto& [id, worker] : workers_) ids.push_back(id);
   for (const uint32_t id : ids) {
     const auto found = workers_.find(id);
     if (found != workers_.end()) handle_worker_deadlines(*found->second);
   }
-}
-
-// ---- the template process
-
-void Engine::start_template() {
-  auto starting = std::make_unique<Template>();
-  sys::FdPair ends = sys::make_socket_pair();
-  starting->socket = std::move(ends.first);
-  starting->log = make_log();
-  const sys::OwnFd null = open_null();
-  const sys::OwnFd session = sys::open_pidfd(::getpid());
-  std::vector<int> fds{null.get(), null.get(), starting->log.get(), ends.second.get()};
-  if (session.valid()) fds.push_back(session.get());
-  starting->pid = sys::spawn(with_fds(options_.r, session.valid() ? "template:watch" : "template", fds));
-  starting->hello_by = Deadline::in_seconds(options_.start_timeout);
-  poller_.add(starting->socket.get(), token(kTemplate));
-  template_ = std::move(starting);
-}
-
-void Engine::reap_template() {
-  poller_.remove(template_->socket.get());
-  template_->socket.reset();
-  ::kill(template_->pid, SIGKILL);
-  sys::reap_or_kill(template_->pid, Deadline::now());
-  template_.reset();
-}
-
-// Before it has forked a worker: they are started one by one from here on. Later: its workers live on, a new
-// one replaces it.
-void Engine::template_failed(const std::string& reason) {
-  const bool served = template_->has_forked;
-  const std::string log = sys::read_tail(template_->log.get(), kLogTail);
-  reap_template();
-  std::vector<uint32_t> orphaned;
-  for (auto& [id, worker] : workers_)
-    if (worker->state == State::kStarting && !worker->own_child && worker->pid < 0) orphaned.push_back(id);
-  if (!served) start_directly_ = true;
-  if (!served)
-    worker_start_failed("the template process failed: " + reason + (log.empty() ? "" : "\n" + log), start_round_);
-  for (const uint32_t id : orphaned) drop_worker(id);
-  add_missing_workers();
-}
-
-void Engine::flush_template() {
-  sys::IoStatus status = sys::IoStatus::kClosed;
-  try {
-    status = template_->writer.flush(template_->socket.get(), false);
-  } catch (const base::Error&) {  // its end is noticed, and a new one made
-    ::kill(template_->pid, SIGKILL);
-  }
-  const bool wants = status == sys::IoStatus::kWouldBlock;
-  if (wants != template_->wants_write) poller_.want_write(template_->socket.get(), token(kTemplate), wants);
-  template_->wants_write = wants;
-}
-
-void Engine::receive_from_template() {
-  std::vector<wire::Frame> frames;
-  sys::IoStatus status;
-  try {
-    status = template_->reader.receive(template_->socket.get(), false, frames);
-    for (wire::Frame& frame : frames) handle_template_frame(frame);
-  } catch (const base::Error&) {
-    status = sys::IoStatus::kClosed;
-  }
-  if (status == sys::IoStatus::kClosed && template_) template_failed("it ended");
-}
-
-void Engine::handle_template_frame(wire::Frame& frame) {
-  if (!template_) return;
-  if (frame.header.type == wire::FrameType::kHello) {
-    template_->hello_by = Deadline::never();
-    return;
-  }
-  const auto found = workers_.find(static_cast<uint32_t>(frame.header.id));
-  if (found == workers_.end()) return;
-  WorkerLink& worker = *found->second;
-  base::ByteReader body(frame.body);
-  if (frame.header.type == wire::FrameType::kForked) {
-    const auto pid = body.get<int32_t>();
-    template_->has_forked = true;
-    adopt_process(worker, pid, frame.fds.empty() ? sys::OwnFd() : std::move(frame.fds.front()));
-  } else if (frame.header.type == wire::FrameType::kExited) {
-    worker.exit = sys::ExitStatus::from_wait(body.get<int32_t>());
-    worker_died(worker, "ended before it was ready");
-  } else if (frame.header.type == wire::FrameType::kForkFailed) {
-    const auto error_number = body.get<int32_t>();
-    const std::string reason = body.get_string();
-    const unsigned round = worker.start_round;
-    drop_worker(worker.id);
-    if (error_number == 0) start_directly_ = true;  // it has threads: forking it is not safe
-    if (error_number != 0) {
-      shortage_ = reason;  // told if the others do: else it is the answer of all that waits
-      worker_start_failed(reason, round);
-    }
-    if (error_number == 0 || workers_.empty()) add_missing_workers();
-  }
-}
-
-// ---- workers
-
-void Engine::add_missing_workers() {
-  if (options_.forks) return;
-  while (!stopping_ && places_taken() < wanted_ && start_failures_ < kMostStartFailures) {
-    if (failed_rounds_ > 0 && one_is_starting()) return;  // the system may be short of something: one by one
-    try {
-      add_worker();
-    } catch (const base::Error& error) {  // out of descriptors, of processes, of memory
-      drop_worker(next_worker_ - 1);
-      worker_start_failed(error.what(), start_round_);
-    }
-  }
-  if (workers_.empty() && start_failures_ >= kMostStartFailures && !stopping_) fail_queue("no worker could be started");
-}
-
-bool Engine::one_is_starting() const {
-  return std::any_of(workers_.begin(), workers_.end(),
-                     [](const auto& entry) { return entry.second->state == State::kStarting; });
-}
-
-void Engine::add_worker() {
-  const uint32_t id = next_worker_++;  // first of all: whoever catches an error drops this one, and no other
-  auto worker = std::make_unique<WorkerLink>();
-  worker->id = id;
-  worker->start_round = start_round_;
-  worker->slot->worker = worker->id;
-  worker->slot->memory_limit = options_.memory_limit;
-  worker->slot->threads = threads_;
-  sys::FdPair data = sys::make_socket_pair(), control = sys::make_socket_pair();
-  worker->data = std::move(data.first);
-  worker->control = std::move(control.first);
-  worker->log = make_log();
-  worker->deadline = Deadline::in_seconds(options_.start_timeout);
-  watch_worker(*worker);
-  std::vector<wire::SharedFd> fds{share(std::move(data.second)), share(std::move(control.second)),
-                                  share(worker->slot.take_fd()), share(sys::duplicate(worker->log))};
-  WorkerLink& added = *(workers_[worker->id] = std::move(worker));
-  if (!start_directly_ && !template_) start_template();
-  if (start_directly_) return start_worker_directly(added, std::move(fds));
-  template_->writer.push(wire::FrameType::kFork, added.id, {}, std::move(fds));
-  flush_template();
-}
-
-void Engine::start_worker_directly(WorkerLink& worker, std::vector<wire::SharedFd> fds) {
-  const sys::OwnFd null = open_null();
-  const sys::OwnFd session = sys::open_pidfd(::getpid());
-  std::vector<int> numbers{null.get(), null.get(), worker.log.get(), fds[0]->get(), fds[1]->get(), fds[2]->get()};
-  if (session.valid()) numbers.push_back(session.get());
-  worker.own_child = true;
-  try {
-    const pid_t pid = sys::spawn(with_fds(options_.r, session.valid() ? "worker:watch" : "worker", numbers));
-    adopt_process(worker, pid, sys::open_pidfd(pid));
-  } catch (const base::Error& error) {
-    drop_worker(worker.id);
-    worker_start_failed(error.what(), start_round_);
-  }
-}
-
-void Engine::watch_worker(const WorkerLink& worker) { poller_.add(worker.data.get(), token(kData, worker.id)); }
-
-void Engine::drop_worker(uint32_t id) {
-  const auto found = workers_.find(id);
-  if (found == workers_.end()) return;
-  WorkerLink& worker = *found->second;
-  if (worker.data.valid()) poller_.remove(worker.data.get());
-  if (worker.pidfd.valid()) poller_.remove(worker.pidfd.get());
-  workers_.erase(found);
-}
-
-// `round`: the worker's, or the present one.
-void Engine::worker_start_failed(const std::string& reason, unsigned round) {
-  if (round == start_round_) {
-    ++start_failures_;
-    ++start_round_;
-    ++failed_rounds_;
-  }
-  const bool hopeless = start_failures_ >= kMostStartFailures;
-  const bool any = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->state == State::kIdle || entry.second->state == State::kBusy;
-  });
-  if (hopeless && !any) fail_queue(reason);
-  if (any && failed_rounds_ == kShortageRounds) shortage_ = reason;
-}
-
-void Engine::adopt_process(WorkerLink& worker, pid_t pid, sys::OwnFd pidfd) {
-  worker.pid = pid;
-  worker.pidfd = std::move(pidfd);
-  if (worker.pidfd.valid() && worker.state != State::kDying)
-    poller_.add(worker.pidfd.get(), token(kProcess, worker.id));
-}
-
-// Takes what the worker has sent. kClosed: its end is gone, or it broke the protocol and is not trusted any
-// more.
-sys::IoStatus Engine::drain_worker(WorkerLink& worker) {
-  if (!worker.data.valid()) return sys::IoStatus::kClosed;
-  std::vector<wire::Frame> frames;
-  sys::IoStatus status;
-  try {
-    status = worker.reader.receive(worker.data.get(), false, frames);
-    for (wire::Frame& frame : frames) handle_worker_frame(worker, frame);
-  } catch (const base::Error& error) {
-    status = sys::IoStatus::kClosed;
-    worker.cause = wire::LossCause::kProtocol;
-    worker.note = error.what();
-  }
-  if (status == sys::IoStatus::kClosed && worker.data.valid()) {
-    poller_.remove(worker.data.get());
-    worker.data.reset();
-  }
-  return status;
-}
-
-void Engine::receive_from_worker(WorkerLink& worker) {
-  if (drain_worker(worker) != sys::IoStatus::kClosed) return;
-  // Without its socket it is of no use, even if it lives.
-  sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
-  worker_died(worker, "ended before it was ready");
-}
-
-void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
-  Job* const job = find(frame.header.id);
-  switch (frame.header.type) {
-    case wire::FrameType::kHello: {
-      const auto hello = wire::HelloMessage::decode(frame.body);
-      if (hello.protocol != wire::kProtocolVersion)
-        throw base::Error(base::ErrorKind::kDisconnected, "a worker of another build");
-      if (worker.state != State::kStarting) return;
-      worker.ready = true;
-      // Removed when it dies, so it must be one of ours.
-      if (hello.temp_folder.rfind(options_.temp_folder + "/", 0) == 0 &&
-          hello.temp_folder.find("..") == std::string::npos)
-        worker.temp_folder = hello.temp_folder;
-      if (worker.pid < 0) worker.pid = hello.pid;  // the template's news comes by another socket
-      worker.state = State::kIdle;
-      worker.deadline = Deadline::never();
-      if (worker.start_round == start_round_) failed_rounds_ = 0;
-      if (places_taken() < wanted_) add_missing_workers();
-      return give_up_place(worker);
-    }
-    case wire::FrameType::kAnswer:
-      for (wire::Answer& answer : wire::decode_answers(frame.body)) {
-        count_answer(worker);
-        auto segments = take_arrived(worker);
-        if (job != nullptr) job->fill(answer.element, answer.kind, std::move(answer.bytes), std::move(segments));
-      }
-      return;
-    case wire::FrameType::kBigAnswer: {
-      const wire::AnswerHead head = wire::decode_answer_head(frame.body);
-      if (frame.fds.empty()) throw base::Error(base::ErrorKind::kDisconnected, "a large answer without its file");
-      count_answer(worker);
-      auto segments = take_arrived(worker);
-      if (job == nullptr) return;
-      job->fill(head.element, head.kind, shm::attach(frame.fds.front(), head.length), std::move(segments));
-      return;
-    }
-    case wire::FrameType::kSegment:
-      return receive_segment(worker, frame);
-    case wire::FrameType::kSegmentsEnded:
-      return end_leases(worker, frame);
-    case wire::FrameType::kImmediate:
-      if (job != nullptr) job->immediate.push_back(frame.body);
-      return;
-    case wire::FrameType::kIdle:
-      if (worker.state != State::kBusy || worker.job != frame.header.id) return;
-      job_done(worker, job);
-      return give_up_place(worker);
-    case wire::FrameType::kLeaving:
-      if (worker.state == State::kBusy && worker.job == frame.header.id) leaves_for_memory(worker, job);
-      return;
-    default:
-      throw base::Error(base::ErrorKind::kDisconnected, "a frame that no worker may send");
-  }
-}
-
-// The worker has no job any more.
-void Engine::job_done(WorkerLink& worker, Job* job) {
-  if (job != nullptr && !job->is_map() && job->open(0))
-    throw base::Error(base::ErrorKind::kDisconnected, "it left a task without an answer");
-  const bool left = worker.in_map && job != nullptr;
-  worker.state = State::kIdle;
-  worker.has_no_job();
-  if (!worker.own_child) sys::resize_file(worker.log.get(), 0);  // the next job's last words are its own
-  if (left) leave_map(*job);
-}
-
-void Engine::count_answer(WorkerLink& worker) {
-  ++worker.answers;
-  start_failures_ = 0;
-}
-
-void Engine::flush_worker(WorkerLink& worker) {
-  if (!worker.data.valid()) return;
-  sys::IoStatus status = sys::IoStatus::kClosed;
-  try {
-    status = worker.writer.flush(worker.data.get(), false);
-  } catch (const base::Error&) {  // out of kernel memory, say: the worker cannot be told what to do
-    sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
-  }
-  const bool wants = status == sys::IoStatus::kWouldBlock;
-  if (wants != worker.wants_write) poller_.want_write(worker.data.get(), token(kData, worker.id), wants);
-  worker.wants_write = wants;
-}
-
-// Its process or its socket ended, or it has just been killed. It is buried (and `worker` gone) at once when
-// it is known how it ended, else when the template says so or has had the time to. May be called again
-// meanwhile.
-void Engine::worker_died(WorkerLink& worker, const std::string& start_failure) {
-  if (worker.state != State::kDying) {
-    const bool never_started = worker.state == State::kStarting;
-    begin_dying(worker);
-    while (drain_worker(worker) == sys::IoStatus::kDone) {
-    }
-    if (never_started)
-      worker_start_failed(describe_start_failure(worker, start_failure), worker.start_round);
-    else
-      add_missing_workers();  // the next one starts while it is being found out how this one ended
-  }
-  reap_own_child(worker);
-  if (worker.exit.known || (!worker.own_child && !template_)) bury_worker(worker);
-}
-
-void Engine::reap_own_child(WorkerLink& worker) {
-  if (!worker.own_child || worker.exit.known || worker.pid < 0) return;
-  if (const auto status = sys::reap(worker.pid)) worker.exit = *status;
-}
-
-std::string Engine::describe_start_failure(const WorkerLink& worker, const std::string& reason) const {
-  const std::string log = sys::read_tail(worker.log.get(), kLogTail);
-  return "worker " + std::to_string(worker.id) + " " + reason +
-         (log.empty() ? "; it wrote nothing to its standard error" : "; its last output was:\n" + log);
-}
-
-// The answers that it had not sent when it died.
-void Engine::take_unsent(WorkerLink& worker) {
-  Job* const job = find(worker.slot->batch_job.load());
-  const uint64_t size = worker.slot->batch_size.load(std::memory_order_acquire);
-  if (job == nullptr || size == 0 || size > shm::kBatchCapacity) return;
-  try {
-    for (wire::Answer& answer : wire::decode_answers(SharedBytes::copy(worker.slot->batch, size)))
-      job->fill(answer.element, answer.kind, std::move(answer.bytes));
-  } catch (const base::Error&) {  // not answers: it had lost its senses before it died
-  }
-}
-
-void Engine::bury_worker(WorkerLink& worker) {
-  take_unsent(worker);
-  find_cause(worker);
-  if (Job* const job = find(worker.job)) {
-    if (job->is_map())
-      lose_elements(worker, *job);
-    else if (job->open(0))
-      lose_task(worker, *job);
-  }
-  // One that ends unused again and again must not be replaced for ever.
-  if (worker.ready && worker.job == 0 && worker.answers == 0) ++start_failures_;
-  std::error_code ignored;
-  if (!worker.temp_folder.empty()) std::filesystem::remove_all(worker.temp_folder, ignored);
-  drop_worker(worker.id);
-  add_missing_workers();
 }
 
 }  // namespace avenir::engine

@@ -57,6 +57,7 @@ wire::LostMessage Engine::lost_message(const WorkerLink& worker, uint64_t elemen
   lost.element = element;
   lost.log = sys::read_tail(worker.log.get(), kLogTail);
   lost.note = worker.note;
+  lost.host = options_.host;
   return lost;
 }
 
@@ -65,7 +66,14 @@ wire::LostMessage Engine::lost_message(const WorkerLink& worker, uint64_t elemen
 bool Engine::gives_up(const WorkerLink& worker, Job& job, uint64_t element) {
   auto& losses = job.losses[element];
   losses.push_back(lost_message(worker, element));
-  return job.cancelled || worker.cause == LossCause::kTimeLimit || losses.size() > job.policy.retries;
+  return is_over(job, losses) || worker.cause == LossCause::kTimeLimit;
+}
+
+// A lost node is no fault of what it was doing: that has one further attempt than was granted for lost workers.
+bool Engine::is_over(const Job& job, const std::vector<wire::LostMessage>& losses) const {
+  const auto nodes = static_cast<size_t>(
+      std::count_if(losses.begin(), losses.end(), [](const auto& lost) { return lost.cause == LossCause::kNodeLost; }));
+  return job.cancelled || losses.size() - nodes > job.policy.retries || nodes > job.policy.retries + 1;
 }
 
 void Engine::fill_lost(Job& job, uint64_t element) {

@@ -35,6 +35,8 @@ void Engine::drop_gone_segments() {
     worker->writer.push(wire::FrameType::kDropSegments, 0, wire::to_shared(ids.bytes()));
     flush_worker(*worker);
   }
+  for (auto& [number, node] : nodes_)
+    if (node->ended.empty()) drop_gone_segments_of(*node);
 }
 
 void Engine::receive_segment(WorkerLink& worker, wire::Frame& frame) {

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "engine/answers.h"
+#include "shm/job_data.h"
 #include "shm/segment.h"
 #include "shm/task_table.h"
 #include "wire/frame.h"
@@ -22,6 +23,18 @@ struct JobPolicy {
   unsigned retries = 0;  // further attempts at what had begun when its worker was lost
   double time_limit = std::numeric_limits<double>::infinity();  // seconds, of each evaluation
   bool timed() const { return time_limit < std::numeric_limits<double>::infinity(); }
+};
+
+// What has come of jobs, in its order, for an engine that hands everything over as it comes.
+struct JobNews {
+  uint64_t job, element;
+  std::optional<base::SharedBytes> immediate;  // empty: an answer
+};
+
+// What the pieces of a map share, where it comes in pieces.
+struct MapContext {
+  uint64_t map = 0;  // 0: none
+  wire::SharedFd file;
 };
 
 // A future (one answer) or a map (one answer an element), from submission until the session forgets it.
@@ -42,6 +55,9 @@ struct Job {
   unsigned joined = 0;               // workers that are in it
   bool queued = false;
   unsigned width = 0;  // of a map in forks: how many do it
+  MapContext context;
+  std::optional<shm::JobData> data;  // for nodes: read when the first is to get some
+  base::SharedBytes shared_data;     // what they all get of it
 
   shm::Segments segments;  // that its bytes refer to
 
@@ -50,6 +66,7 @@ struct Job {
   unsigned unstarted_losses = 0;  // workers that died before they began with anything of it, in a row
   uint64_t answered = 0;
   std::deque<base::SharedBytes> immediate;  // conditions to be relayed at once
+  std::deque<JobNews>* news = nullptr;      // whoever wants to know at once
 
   bool is_map() const { return table.has_value(); }
   bool has_work() const { return !leftover.empty() || (is_map() && table->units_left() > 0); }
@@ -62,7 +79,14 @@ struct Job {
     answers.fill(element, kind, std::move(bytes), std::move(used_segments));
     unstarted_losses = 0;
     ++answered;
+    if (news != nullptr) news->push_back({id, element, std::nullopt});
     return true;
+  }
+  void relay(base::SharedBytes condition) {
+    if (news != nullptr)
+      news->push_back({id, 0, std::move(condition)});
+    else
+      immediate.push_back(std::move(condition));
   }
   void fill_all(wire::AnswerKind kind, const base::SharedBytes& bytes) {
     for (uint64_t element = 0; element < answers.size(); ++element) fill(element, kind, bytes);

@@ -41,8 +41,9 @@ struct WorkerLink {
   bool wants_write = false;
   unsigned start_round = 0;  // the engine's when it was asked for
   uint64_t job = 0;
-  bool ready = false;   // it has said hello
-  bool in_map = false;  // counted among the workers that have joined its job
+  bool ready = false;    // it has said hello
+  uint64_t context = 0;  // the map of whose pieces it has had one last
+  bool in_map = false;   // counted among the workers that have joined its job
   uint64_t answers = 0;
   std::string temp_folder;
   sys::ExitStatus exit;

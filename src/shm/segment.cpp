@@ -164,4 +164,18 @@ ViewMemory Segment::view(uint64_t offset, uint64_t bytes) {
   return {data, std::move(mapping), false};
 }
 
+// From the descriptor where there is one: what was given out as views may have been written to. The segment is held
+// too: its file must not be written again meanwhile.
+base::SharedBytes Segment::contents() {
+  if (!is_open()) return base::SharedBytes::view(shared_from_this(), whole_.data(), whole_.size());
+  struct Held {
+    SharedSegment segment;
+    sys::Mapping mapping;
+  };
+  auto held =
+      std::make_shared<Held>(Held{shared_from_this(), sys::Mapping(fd().get(), size_, sys::MapMode::kReadOnly)});
+  const uint8_t* const data = held->mapping.data();
+  return base::SharedBytes::view(std::move(held), data, size_);
+}
+
 }  // namespace avenir::shm

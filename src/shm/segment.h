@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "base/bytes.h"
 #include "shm/segment_pool.h"
 #include "shm/vector_record.h"
 #include "sys/fd.h"
@@ -70,6 +71,10 @@ class Segment : public std::enable_shared_from_this<Segment> {
   // A private mapping of a part. Throws (kInvalid) when the part does not lie inside, kOverloaded when the system has
   // no room for another mapping.
   ViewMemory view(uint64_t offset, uint64_t bytes);
+
+  // All of it, to be sent to another machine; it stays there as long as somebody has the bytes. Not for one of which
+  // this process has given out views and has no descriptor any more.
+  base::SharedBytes contents();
 
   // Grows with every segment that this process has let go.
   static uint64_t gone();

@@ -11,6 +11,7 @@
 // elements were lost and which were only claimed. Between the fetch_add and the marks there is a gap of
 // nanoseconds: what falls into it is found when no worker is left in the map.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <utility>
@@ -66,6 +67,7 @@ class TaskTable {
 
   // Positions from this one on are not to be started any more; never moves up.
   void stop_from(uint64_t position);
+  uint64_t stopped_from() const { return std::min(positions_, header()->stop_at.load(std::memory_order_acquire)); }
   bool stopped(uint64_t position) const { return position >= header()->stop_at.load(std::memory_order_acquire); }
 
  private:

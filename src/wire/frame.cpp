@@ -12,12 +12,11 @@ namespace {
 
 constexpr size_t kStagingSize = 64 * 1024;
 constexpr size_t kSmallBody = 4096;
-constexpr size_t kBytesPerTurn = 4 * 1024 * 1024;
 
-void check_header(const FrameHeader& header, uint64_t longest_body) {
+void check_header(const FrameHeader& header, uint64_t longest_body, uint32_t most_fds) {
   const auto type = static_cast<uint32_t>(header.type);
   const bool known = type >= 1 && type <= static_cast<uint32_t>(FrameType::kLast);
-  if (!known || header.fd_count > sys::kMaxFdsPerMessage || header.length > longest_body)
+  if (!known || header.fd_count > most_fds || header.length > longest_body)
     throw base::Error(base::ErrorKind::kDisconnected, "a frame of type " + std::to_string(type) + ", " +
                                                           std::to_string(header.fd_count) + " descriptors and " +
                                                           std::to_string(header.length) + " bytes breaks the protocol");
@@ -34,33 +33,38 @@ base::SharedBytes allocate_body(uint64_t length) {
 
 }  // namespace
 
-sys::IoStatus FrameReader::receive(int fd, bool block, std::vector<Frame>& frames) {
+bool FrameParser::direct() const { return in_body_ && body_.size() - body_have_ >= kStagingSize; }
+
+FrameParser::Room FrameParser::room() {
+  if (direct()) return {body_.writable() + body_have_, std::min(body_.size() - body_have_, kBytesPerTurn)};
   staging_.resize(kStagingSize);
+  return {staging_.data(), kStagingSize};
+}
+
+void FrameParser::took(size_t bytes, std::deque<sys::OwnFd>& fds, std::vector<Frame>& frames) {
+  if (!direct()) return parse(staging_.data(), bytes, fds, frames);
+  body_have_ += bytes;
+  if (body_have_ == body_.size()) finish_frame(fds, frames);
+}
+
+sys::IoStatus FrameReader::receive(int fd, bool block, std::vector<Frame>& frames) {
   const size_t before = frames.size();
   for (size_t turn = 0; turn < kBytesPerTurn;) {
-    const size_t body_left = in_body_ ? body_.size() - body_have_ : 0;
-    const bool direct = body_left >= kStagingSize;
-    uint8_t* const target = direct ? body_.writable() + body_have_ : staging_.data();
-    const size_t room = direct ? std::min(body_left, kBytesPerTurn) : kStagingSize;
+    const FrameParser::Room room = parser_.room();
     std::vector<sys::OwnFd> fds;
-    const sys::IoResult got = sys::receive_some(fd, target, room, fds, block);
+    const sys::IoResult got = sys::receive_some(fd, room.data, room.size, fds, block);
     for (sys::OwnFd& received : fds) fds_.push_back(std::move(received));
     if (got.status != sys::IoStatus::kDone) return got.status;
     turn += got.bytes;
-    if (direct) {
-      body_have_ += got.bytes;
-      if (body_have_ == body_.size()) finish_frame(frames);
-    } else {
-      parse(staging_.data(), got.bytes, frames);
-    }
+    parser_.took(got.bytes, fds_, frames);
     if (block && frames.size() > before) return sys::IoStatus::kDone;
-    if (!block && got.bytes < room && !in_body_) return sys::IoStatus::kWouldBlock;
+    if (!block && got.bytes < room.size && !parser_.in_body()) return sys::IoStatus::kWouldBlock;
     if (block) turn = 0;
   }
   return sys::IoStatus::kDone;
 }
 
-void FrameReader::parse(const uint8_t* data, size_t size, std::vector<Frame>& frames) {
+void FrameParser::parse(const uint8_t* data, size_t size, std::deque<sys::OwnFd>& fds, std::vector<Frame>& frames) {
   while (size > 0) {
     size_t used;
     if (!in_body_) {
@@ -75,25 +79,25 @@ void FrameReader::parse(const uint8_t* data, size_t size, std::vector<Frame>& fr
     }
     data += used;
     size -= used;
-    if (in_body_ && body_have_ == body_.size()) finish_frame(frames);
+    if (in_body_ && body_have_ == body_.size()) finish_frame(fds, frames);
   }
 }
 
-void FrameReader::start_body() {
+void FrameParser::start_body() {
   std::memcpy(&header_, header_bytes_, sizeof header_);
-  check_header(header_, longest_body_);
+  check_header(header_, longest_body_, most_fds_);
   body_ = allocate_body(header_.length);
   body_have_ = 0;
   in_body_ = true;
 }
 
-void FrameReader::finish_frame(std::vector<Frame>& frames) {
-  if (fds_.size() < header_.fd_count)
+void FrameParser::finish_frame(std::deque<sys::OwnFd>& fds, std::vector<Frame>& frames) {
+  if (fds.size() < header_.fd_count)
     throw base::Error(base::ErrorKind::kDisconnected, "a frame came without its descriptors");
   Frame frame{header_, std::move(body_), {}};
   for (uint32_t i = 0; i < header_.fd_count; ++i) {
-    frame.fds.push_back(std::move(fds_.front()));
-    fds_.pop_front();
+    frame.fds.push_back(std::move(fds.front()));
+    fds.pop_front();
   }
   frames.push_back(std::move(frame));
   body_ = base::SharedBytes();
@@ -102,14 +106,20 @@ void FrameReader::finish_frame(std::vector<Frame>& frames) {
   in_body_ = false;
 }
 
-void FrameWriter::push(FrameType type, uint64_t id, base::SharedBytes body, std::vector<SharedFd> fds) {
-  const FrameHeader header{type, static_cast<uint32_t>(fds.size()), id, body.size()};
+base::SharedBytes frame_head(FrameType type, uint64_t id, uint32_t fds, const base::SharedBytes& body,
+                             base::SharedBytes& rest) {
+  const FrameHeader header{type, fds, id, body.size()};
   const bool together = body.size() <= kSmallBody;
+  base::SharedBytes head = base::SharedBytes::allocate(sizeof header + (together ? body.size() : 0));
+  std::memcpy(head.writable(), &header, sizeof header);
+  if (together && body.size() > 0) std::memcpy(head.writable() + sizeof header, body.data(), body.size());
+  if (!together) rest = body;
+  return head;
+}
+
+void FrameWriter::push(FrameType type, uint64_t id, base::SharedBytes body, std::vector<SharedFd> fds) {
   Pending frame;
-  frame.head = base::SharedBytes::allocate(sizeof header + (together ? body.size() : 0));
-  std::memcpy(frame.head.writable(), &header, sizeof header);
-  if (together && body.size() > 0) std::memcpy(frame.head.writable() + sizeof header, body.data(), body.size());
-  if (!together) frame.body = std::move(body);
+  frame.head = frame_head(type, id, static_cast<uint32_t>(fds.size()), body, frame.body);
   frame.fds = std::move(fds);
   pending_.push_back(std::move(frame));
 }

@@ -59,6 +59,7 @@ void LostMessage::encode(base::ByteWriter& out) const {
   out.put(element);
   out.put_string(log);
   out.put_string(note);
+  out.put_string(host);
 }
 
 LostMessage LostMessage::decode(base::ByteReader& in) {
@@ -73,6 +74,7 @@ LostMessage LostMessage::decode(base::ByteReader& in) {
   lost.element = in.get<uint64_t>();
   lost.log = in.get_string();
   lost.note = in.get_string();
+  lost.host = in.get_string();
   return lost;
 }
 

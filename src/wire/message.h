@@ -6,7 +6,9 @@
 //   kHello      HelloMessage
 //   kTask       the serialized task; with one descriptor: its length as u64, the bytes are in the memory file
 //   kMap        u64 count, then `count` u64 positions that this worker shall do before it claims any from the table;
-//               descriptors: the task table, the job's data (shm/); none to a fork, which has them
+//               descriptors: the task table, the job's data (shm/); none to a fork, which has them. Of a map that comes
+//               in pieces a third: the data that all of them share
+//   kDropContext  u64 the map, as the data of its pieces name it
 //   kAnswer     AnswerHead and its bytes, repeated
 //   kBigAnswer  AnswerHead; its bytes are in the memory file beside it
 //   kImmediate  the serialized condition
@@ -30,7 +32,7 @@
 namespace avenir::wire {
 
 // Raised with any change of a frame or a layout in shared memory: both ends must come from the same build.
-constexpr uint32_t kProtocolVersion = 4;
+constexpr uint32_t kProtocolVersion = 5;
 
 struct HelloMessage {
   uint32_t protocol = kProtocolVersion;
@@ -76,6 +78,7 @@ enum class LossCause : uint32_t {
   kTimeLimit = 3,    // the engine killed it: it did not react when its time was up
   kInterrupt = 4,    // the engine killed it: it did not react to an interrupt
   kProtocol = 5,     // the engine killed it: it sent what no worker may send; `note` says what
+  kNodeLost = 6,     // its node is gone, or is given up; `note` says why. `worker` and `pid` are the node's
 };
 
 // What is known of a worker that died with a task.
@@ -90,6 +93,7 @@ struct LostMessage {
   uint64_t element = 0;
   std::string log;  // the end of its stderr
   std::string note;
+  std::string host;  // empty: the session's own
 
   void encode(base::ByteWriter& out) const;
   static LostMessage decode(base::ByteReader& in);

@@ -71,15 +71,20 @@ bool read(const base::SharedBytes& bytes, SEXP token, SEXP& value) {
 // The elements of a map as R objects, and the stream of each.
 class Elements {
  public:
-  // `known`: the whole vector where this process has it already.
-  Elements(const shm::JobData& data, SEXP known) : data_(data), whole_(known) {
-    if (const auto stream = data.stream()) streams_.emplace(stream->data());
+  // `known`: the whole vector where this process has it already. `shared`: what all pieces of the map have; the data
+  // themselves when it is in one piece.
+  Elements(const shm::JobData& data, const shm::JobData& shared, SEXP known)
+      : data_(data), shared_(shared), whole_(known) {
+    if (const auto stream = shared.stream()) streams_.emplace(stream->data());
   }
 
   // One element; guarded by itself. False when it cannot be read. The value is not protected.
   bool get(uint64_t index, SEXP token, SEXP& value) {
     if (data_.mode() == shm::ElementMode::kWhole) {
-      value = vector_element(whole_.get(), static_cast<R_xlen_t>(index));
+      const uint64_t number = data_.number_of(index);
+      if (number >= shared_.count())
+        throw base::Error(base::ErrorKind::kDisconnected, "an element lies outside its map");
+      value = vector_element(whole_.get(), static_cast<R_xlen_t>(number));
       return true;
     }
     return read(data_.element(index), token, value);
@@ -89,17 +94,19 @@ class Elements {
   bool load_whole(SEXP token) {
     if (data_.mode() == shm::ElementMode::kEach || whole_.get() != R_NilValue) return true;
     SEXP whole = R_NilValue;
-    if (!read(data_.whole(), token, whole)) return false;
+    if (!read(shared_.whole(), token, whole)) return false;
     whole_.reset(whole);
-    return static_cast<uint64_t>(Rf_xlength(whole)) >= data_.count();
+    return static_cast<uint64_t>(Rf_xlength(whole)) >= shared_.count();
   }
+  SEXP whole() const { return whole_.get(); }
 
   void install_stream(uint64_t index) {
-    if (streams_) streams_->install(index);
+    if (streams_) streams_->install(data_.number_of(index));
   }
 
  private:
   const shm::JobData& data_;
+  const shm::JobData& shared_;
   rbridge::Preserved whole_;
   std::optional<Streams> streams_;
 };
@@ -118,7 +125,8 @@ class Loop {
     state_.take();
     wire::Frame frame;
     while (port_.receive(frame)) {
-      if (frame.header.type == wire::FrameType::kDropSegments) {
+      if (frame.header.type == wire::FrameType::kDropContext) drop_kept(base::ByteReader(frame.body).get<uint64_t>());
+      if (frame.header.type == wire::FrameType::kDropSegments || frame.header.type == wire::FrameType::kDropContext) {
         collect_dropped();
         continue;
       }
@@ -153,7 +161,7 @@ class Loop {
     job_ = frame.header.id;
     const bool opened = open_context(job.context);
     if (job.table) {
-      Elements elements(*job.data, job.elements);
+      Elements elements(*job.data, *job.data, job.elements);
       work_on_map(*job.table, *job.data, elements, frame.body, opened);
       close_sinks();
     } else {
@@ -292,11 +300,33 @@ class Loop {
   }
 
   void run_map(wire::Frame& frame) {
-    if (frame.fds.size() != 2) throw base::Error(base::ErrorKind::kDisconnected, "a map without its files");
+    if (frame.fds.size() < 2) throw base::Error(base::ErrorKind::kDisconnected, "a map without its files");
     shm::TaskTable table = shm::TaskTable::attach(std::move(frame.fds[0]));
     const shm::JobData data = shm::JobData::attach(frame.fds[1]);
-    Elements elements(data, R_NilValue);
+    if (frame.fds.size() > 2) return run_piece(table, data, shm::JobData::attach(frame.fds[2]), frame.body);
+    Elements elements(data, data, R_NilValue);
     work_on_map(table, data, elements, frame.body, open_job(data.context()));
+  }
+
+  // What the pieces of a map share is unserialized for the first that comes, as if they came together.
+  void run_piece(shm::TaskTable& table, const shm::JobData& data, const shm::JobData& shared,
+                 const base::SharedBytes& message) {
+    if (kept_map_ != data.map()) drop_kept(kept_map_);
+    const bool known = kept_map_ == data.map() && kept_map_ != 0;
+    Elements elements(data, shared, kept_whole_.get());
+    const bool opened = known ? open_context(kept_context_.get()) : open_job(shared.context());
+    work_on_map(table, data, elements, message, opened);
+    if (known || !opened) return;
+    kept_context_.reset(context_.get());
+    kept_whole_.reset(elements.whole());
+    kept_map_ = data.map();
+  }
+
+  void drop_kept(uint64_t map) {
+    if (kept_map_ != map) return;
+    kept_map_ = 0;
+    kept_context_.reset(R_NilValue);
+    kept_whole_.reset(R_NilValue);
   }
 
   // First the positions that the message names, then what can be claimed. A job that could not be opened is
@@ -380,6 +410,9 @@ class Loop {
   engine::Follows follows_ = engine::Follows::kMore;
   Clock::time_point next_look_ = Clock::time_point::min();  // at the memory that is used
   rbridge::Preserved context_, function_;
+  // What the pieces of one map share; of the last map that came in pieces.
+  rbridge::Preserved kept_context_, kept_whole_;
+  uint64_t kept_map_ = 0;
   base::Bytes bytes_;
 };
 

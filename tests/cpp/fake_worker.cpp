@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "engine/node_run.h"
 #include "engine/template_server.h"
 #include "engine/worker_port.h"
 #include "shm/job_data.h"
@@ -19,6 +20,7 @@
 #include "shm/region.h"
 #include "shm/task_table.h"
 #include "support.h"
+#include "sys/plain_stream.h"
 #include "sys/signals.h"
 #include "test_session.h"
 
@@ -93,7 +95,8 @@ class FakeWorker {
   [[noreturn]] void run() {
     wire::Frame frame;
     while (port_.receive(frame)) {
-      if (frame.header.type == wire::FrameType::kDropSegments) continue;
+      if (frame.header.type == wire::FrameType::kDropSegments || frame.header.type == wire::FrameType::kDropContext)
+        continue;
       job_ = frame.header.id;
       if (frame.header.type == wire::FrameType::kTask) run_task(frame);
       if (frame.header.type == wire::FrameType::kMap) run_map(frame);
@@ -166,7 +169,8 @@ class FakeWorker {
   void run_map(wire::Frame& frame) {
     table_.emplace(shm::TaskTable::attach(std::move(frame.fds.at(0))));
     const shm::JobData data = shm::JobData::attach(frame.fds.at(1));
-    const std::string context = text(data.context());
+    const bool in_pieces = frame.fds.size() > 2;
+    const std::string context = text((in_pieces ? shm::JobData::attach(frame.fds[2]) : data).context());
     if (context.rfind("vanish ", 0) == 0 && first_to_make(context.substr(7))) {
       table_->claim(1);
       die_by(SIGKILL);
@@ -458,10 +462,34 @@ engine::WorkerFds started(bool watch) {
   wait_for_ever();
 }
 
+// A node with its socket as descriptor 3, whose workers are `behaviour`.
+[[noreturn]] void run_node(const std::string& behaviour, const std::string& folder) {
+  engine::EngineOptions options;
+  options.r = fake_spec(behaviour, folder);
+  options.temp_folder = folder;
+  options.start_timeout = 60;
+  const auto ending = engine::run_node(std::move(options), fake_node_hello(),
+                                       [] { return std::make_unique<sys::PlainStream>(sys::OwnFd(3)); });
+  ::_exit(ending.refused ? 1 : 0);
+}
+
 }  // namespace
+
+wire::NodeHello fake_node_hello(unsigned workers) {
+  wire::NodeHello hello;
+  hello.pid = ::getpid();
+  hello.workers = workers;
+  hello.cores = 2;
+  hello.avenir = "1.0";
+  hello.r = "4.2.2";
+  hello.platform = "here";
+  hello.host = "h" + std::to_string(::getpid());
+  return hello;
+}
 
 void run_fake(const std::string& behaviour, const std::string& folder, const std::string& mode) {
   if (mode == "session") run_session(folder);
+  if (mode == "node") run_node(behaviour, folder);
   if (behaviour == "exits") exit_with_complaint();
   const bool watch = mode.find(":watch") != std::string::npos;
   engine::WorkerFds fds = mode.rfind("template", 0) == 0 ? serve(behaviour, folder, watch) : started(watch);

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "wire/node_message.h"
+
 namespace avenir::testing {
 
 // The test program started as a stand-in for R:  tests --fake <behaviour> <folder> <mode>
@@ -20,7 +22,12 @@ namespace avenir::testing {
 //   worker-exits      workers end with code 7 before their hello
 //
 // A worker's tasks, and each element of its maps, are commands in plain text; see fake_worker.cpp.
+//
+// Mode "node": a node with two workers, its socket as descriptor 3.
 constexpr char kFakeMark[] = "--fake";
+
+// What such a node says first.
+wire::NodeHello fake_node_hello(unsigned workers = 2);
 
 [[noreturn]] void run_fake(const std::string& behaviour, const std::string& folder, const std::string& mode);
 

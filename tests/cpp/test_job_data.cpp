@@ -29,8 +29,8 @@ sys::OwnFd write_three(std::vector<uint64_t> order = {}, std::vector<uint64_t> b
   JobDataParts parts;
   parts.count = 3;
   parts.mode = ElementMode::kEach;
-  parts.context = &context;
-  parts.elements = &elements;
+  parts.context = context;
+  parts.elements = elements;
   parts.order = std::move(order);
   parts.bounds = std::move(bounds);
   parts.stream = std::move(stream);
@@ -79,8 +79,8 @@ TEST_CASE("what was not given is absent: positions are elements, units are posit
 TEST_CASE("one vector for all elements comes back whole, a map of nothing is possible") {
   const Bytes context, elements = bytes("all of them");
   JobDataParts parts;
-  parts.context = &context;
-  parts.elements = &elements;
+  parts.context = context;
+  parts.elements = elements;
   const JobData data = JobData::attach(write_job_data(parts));
   CHECK(data.mode() == ElementMode::kWhole);
   CHECK(text(data.whole()) == "all of them");

@@ -62,8 +62,8 @@ uint64_t TestSession::submit_map(const MapSpec& spec, engine::JobPolicy policy) 
   shm::JobDataParts parts;
   parts.count = spec.elements.size();
   parts.mode = shm::ElementMode::kEach;
-  parts.context = &context;
-  parts.elements = &elements.bytes();
+  parts.context = context;
+  parts.elements = elements.bytes();
   parts.order = spec.order;
   parts.bounds = spec.bounds;
   const uint64_t units = spec.bounds.empty() ? parts.count : spec.bounds.size() - 1;

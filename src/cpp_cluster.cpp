@@ -1,0 +1,193 @@
+#include <unistd.h>
+
+#include "engine/cluster_port.h"
+#include "engine/node_run.h"
+#include "net/connect.h"
+#include "net/tls_missing.h"
+#include "rbridge/door.h"
+#include "worker/engine_options.h"
+
+// Doors of R/node.R and of what starts nodes.
+
+using namespace avenir;
+using doors::get_engine;
+
+namespace {
+
+engine::ClusterPort& port_of(SEXP engine) {
+  engine::ClusterPort* const port = get_engine(engine).port();
+  if (port == nullptr)
+    throw base::Error(base::ErrorKind::kInvalid, "this engine does not listen for nodes (cpp_cluster_listen())");
+  return *port;
+}
+
+std::string string_of(SEXP text) { return Rcpp::as<std::string>(text); }
+
+constexpr int kRounds = 5;
+constexpr double kConnectSeconds = 10, kPauseSeconds = 0.3;
+
+// Every address in turn, several times: a session under many connections may have closed ours.
+std::unique_ptr<sys::ByteStream> connect_to_session(const engine::Ticket& ticket,
+                                                    const engine::NodeIdentity& identity) {
+  const net::Key key = engine::node_key(ticket.key, identity);
+  std::string failures;
+  for (int round = 0; round < kRounds; ++round) {
+    failures.clear();
+    if (round > 0) ::usleep(static_cast<useconds_t>(kPauseSeconds * 1e6 * round));
+    for (const std::string& address : ticket.addresses) {
+      try {
+        return net::connect(address, ticket.port, identity.text(), key, base::Deadline::in_seconds(kConnectSeconds));
+      } catch (const base::Error& error) {
+        if (error.kind() != base::ErrorKind::kDisconnected && error.kind() != base::ErrorKind::kTimeout) throw;
+        failures += (failures.empty() ? "" : "; ") + std::string(error.what());
+      }
+    }
+  }
+  throw base::Error(base::ErrorKind::kDisconnected, "this node cannot reach its session: " + failures);
+}
+
+template <typename Info, typename Value>
+auto column(const std::vector<Info>& infos, Value value) {
+  std::vector<decltype(value(infos.front()))> values;
+  for (const Info& info : infos) values.push_back(value(info));
+  return values;
+}
+
+engine::NodeIdentity identity_of(const std::string& text) {
+  try {
+    return engine::parse_identity(text);
+  } catch (const base::Error&) {
+    return {"", text, 0, 0};
+  }
+}
+
+}  // namespace
+
+// Empty: encrypted connections work here.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_tls_missing() {
+  return rbridge::door([&]() -> SEXP { return Rcpp::wrap(net::tls_missing()); });
+}
+
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_listen(SEXP engine, SEXP address, SEXP port) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& target = get_engine(engine);
+    target.set_port(
+        std::make_shared<engine::ClusterPort>(target, string_of(address), static_cast<uint16_t>(Rf_asInteger(port))));
+    return Rcpp::List::create(Rcpp::Named("port") = static_cast<int>(target.port()->port()),
+                              Rcpp::Named("plan") = target.port()->plan());
+  });
+}
+
+// The ticket of a group of `count` nodes, which is awaited from now on.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_ticket(SEXP engine, SEXP group, SEXP count, SEXP addresses) {
+  return rbridge::door([&]() -> SEXP {
+    return Rcpp::wrap(port_of(engine)
+                          .ticket(string_of(group), static_cast<uint32_t>(Rf_asInteger(count)),
+                                  Rcpp::as<std::vector<std::string>>(addresses))
+                          .line());
+  });
+}
+
+// No node of the group will come any more.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_forget(SEXP engine, SEXP group) {
+  return rbridge::door([&]() -> SEXP {
+    port_of(engine).forget(string_of(group));
+    return R_NilValue;
+  });
+}
+
+// Starts a local program that brings nodes, with `input` as its standard input. `argv`: its file first. `environment`:
+// all of it, "NAME=value". `group`: whose nodes it brings, so that none is awaited when it has ended; "": it only asks
+// for them (a batch system's command), and they come later.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_launch(SEXP engine, SEXP argv, SEXP environment, SEXP input, SEXP group) {
+  return rbridge::door([&]() -> SEXP {
+    sys::SpawnSpec program;
+    program.argv = Rcpp::as<std::vector<std::string>>(argv);
+    program.path = program.argv.at(0);
+    program.environment = Rcpp::as<std::vector<std::string>>(environment);
+    const uint32_t id = get_engine(engine).launch(std::move(program), string_of(input), string_of(group));
+    return Rf_ScalarInteger(static_cast<int>(id));
+  });
+}
+
+// `exit_code` and `signal` are NA while it runs; `output` is the end of what it wrote.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_launches(SEXP engine) {
+  return rbridge::door([&]() -> SEXP {
+    const auto infos = get_engine(engine).launch_infos();
+    using Info = engine::LaunchInfo;
+    return Rcpp::DataFrame::create(
+        Rcpp::Named("id") = column(infos, [](const Info& i) { return static_cast<int>(i.id); }),
+        Rcpp::Named("group") = column(infos, [](const Info& i) { return i.group; }),
+        Rcpp::Named("pid") = column(infos, [](const Info& i) { return static_cast<int>(i.pid); }),
+        Rcpp::Named("running") = column(infos, [](const Info& i) { return i.running; }),
+        Rcpp::Named("exit_code") = column(infos, [](const Info& i) { return i.running ? NA_INTEGER : i.exit.code; }),
+        Rcpp::Named("signal") = column(infos, [](const Info& i) { return i.running ? NA_INTEGER : i.exit.signal; }),
+        Rcpp::Named("output") = column(infos, [](const Info& i) { return i.output; }),
+        Rcpp::Named("stringsAsFactors") = false);
+  });
+}
+
+// Those that are here, then those that have gone or were refused, with the reason.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_nodes(SEXP engine) {
+  return rbridge::door([&]() -> SEXP {
+    const auto infos = get_engine(engine).node_infos();
+    using Info = engine::NodeInfo;
+    return Rcpp::DataFrame::create(
+        Rcpp::Named("node") = column(infos, [](const Info& i) { return static_cast<int>(i.id); }),
+        Rcpp::Named("group") = column(infos, [](const Info& i) { return identity_of(i.identity).group; }),
+        Rcpp::Named("rank") =
+            column(infos, [](const Info& i) { return static_cast<int>(identity_of(i.identity).rank); }),
+        Rcpp::Named("host") = column(infos, [](const Info& i) { return i.host; }),
+        Rcpp::Named("pid") = column(infos, [](const Info& i) { return static_cast<int>(i.pid); }),
+        Rcpp::Named("state") = column(infos, [](const Info& i) { return std::string(i.state); }),
+        Rcpp::Named("workers") = column(infos, [](const Info& i) { return static_cast<int>(i.workers); }),
+        Rcpp::Named("answers") = column(infos, [](const Info& i) { return static_cast<double>(i.answers); }),
+        Rcpp::Named("memory") = column(infos, [](const Info& i) { return static_cast<double>(i.memory); }),
+        Rcpp::Named("reason") = column(infos, [](const Info& i) { return i.reason; }),
+        Rcpp::Named("stringsAsFactors") = false);
+  });
+}
+
+// It does what it has, and leaves. FALSE: there is no such node.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_remove(SEXP engine, SEXP node) {
+  return rbridge::door([&]() -> SEXP {
+    return Rf_ScalarLogical(get_engine(engine).remove_node(static_cast<uint32_t>(Rf_asInteger(node))) ? 1 : 0);
+  });
+}
+
+// How many have been let in, refused, too slow.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_counts(SEXP engine) {
+  return rbridge::door([&]() -> SEXP {
+    const auto counts = port_of(engine).counts();
+    return Rcpp::NumericVector::create(Rcpp::Named("accepted") = static_cast<double>(counts.accepted),
+                                       Rcpp::Named("refused") = static_cast<double>(counts.refused),
+                                       Rcpp::Named("timed_out") = static_cast<double>(counts.timed_out));
+  });
+}
+
+// The life of a node. `options`: those of an engine, with `workers` of its own, `cores` and `description`. Returns
+// list(reason, refused) when it is over.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_node_run(SEXP ticket, SEXP rank, SEXP attempt, Rcpp::List options) {
+  return rbridge::door([&]() -> SEXP {
+    const engine::Ticket parsed = engine::Ticket::parse(string_of(ticket));
+    const engine::NodeIdentity identity{parsed.plan, parsed.group, static_cast<uint32_t>(Rf_asInteger(rank)),
+                                        static_cast<uint32_t>(Rf_asInteger(attempt))};
+    wire::NodeHello hello = doors::description_of(options["description"]);
+    hello.pid = ::getpid();
+    hello.workers = Rcpp::as<unsigned>(options["workers"]);
+    hello.cores = Rcpp::as<unsigned>(options["cores"]);
+    const engine::NodeEnding ending =
+        engine::run_node(doors::engine_options(options), hello, [&] { return connect_to_session(parsed, identity); });
+    return Rcpp::List::create(Rcpp::Named("reason") = ending.reason, Rcpp::Named("refused") = ending.refused);
+  });
+}
