@@ -73,6 +73,12 @@ check_addresses <- function(x) {
   invalid_argument("option `avenir.cluster.address` must be addresses of this machine", x, "For instance \"10.0.0.5\".")
 }
 
+# How many workers there will be at first.
+launch_size <- function(x) UseMethod("launch_size")
+
+#' @export
+launch_size.default <- function(x) x$min
+
 # ---- What a node runs ----
 
 # Rscript with what a node needs, as argv. `rscript`: the command and, perhaps, words before the rest. R itself leaves

@@ -121,6 +121,9 @@ option_words <- function(options) {
 # ---- Commands ----
 
 #' @export
+launch_size.avenir_workers_slurm <- function(x) if (in_allocation(x)) sum(x$cpus) else x$min
+
+#' @export
 launch_commands.avenir_workers_slurm <- function(x, session, count = NULL) {
   list(if (in_allocation(x)) step_command(x, session) else array_command(x, session, count))
 }

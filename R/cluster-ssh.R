@@ -65,6 +65,9 @@ check_ssh_options <- function(x) {
 # ---- Commands ----
 
 #' @export
+launch_size.avenir_workers_ssh <- function(x) sum(x$hosts)
+
+#' @export
 launch_commands.avenir_workers_ssh <- function(x, session, count = NULL) {
   lapply(seq_along(x$hosts), function(i) ssh_command(x, session, i))
 }

@@ -1,8 +1,8 @@
 # Nodes: processes on other machines (or this one) that have workers of their own and do a session's work over an
 # encrypted connection. A launcher starts them as `Rscript -e 'avenir:::run_node()'`; what they do is in src/engine.
 #
-# Arguments (after the expression): --workers=N, --rank-from=VARIABLE, --ticket-file=PATH. Without a file the ticket is
-# the first line of standard input.
+# Arguments (after the expression): --workers=N, --rank-from=VARIABLE,... (the first that is set), --first-rank=N (what
+# it counts from), --ticket-file=PATH. Without a file the ticket is the first line of standard input.
 
 # The life of a node; ends the process. Status 0: the session has no more work; 1: it was not taken, or has lost it.
 run_node <- function(workers = NULL) {
@@ -10,7 +10,8 @@ run_node <- function(workers = NULL) {
   ending <- tryCatch({
     ticket <- read_ticket(arguments[["ticket-file"]])
     workers <- node_workers(workers %||% arguments$workers)
-    cpp_node_run(ticket, node_rank(arguments[["rank-from"]]), node_attempt(), node_options(workers))
+    rank <- node_rank(arguments[["rank-from"]], arguments[["first-rank"]])
+    cpp_node_run(ticket, rank, node_attempt(), node_options(workers))
   }, error = function(e) list(reason = conditionMessage(e), refused = TRUE))
   normal <- !ending$refused && ending$reason %in% c("the plan has ended", "it was dismissed")
   if (!normal) message("avenir node on ", Sys.info()[["nodename"]], ": ", ending$reason)
@@ -39,14 +40,15 @@ node_workers <- function(given) {
   as.integer(parallelly::availableCores())
 }
 
-# Which of its group this node is, counted from 0.
-node_rank <- function(variable = NULL) {
-  if (is.null(variable)) variable <- c("SLURM_ARRAY_TASK_ID", "SLURM_PROCID")
-  values <- suppressWarnings(as.integer(Sys.getenv(variable)))
+# Which of its group this node is, counted from 0. A Slurm array says itself what it counts from.
+node_rank <- function(variables = NULL, from = NULL) {
+  if (is.null(variables)) variables <- "SLURM_ARRAY_TASK_ID,SLURM_PROCID"
+  variables <- strsplit(variables, ",", fixed = TRUE)[[1L]]
+  values <- suppressWarnings(as.integer(Sys.getenv(variables)))
   if (all(is.na(values))) return(0L)
   first <- which(!is.na(values))[1L]
-  of_array <- variable[first] == "SLURM_ARRAY_TASK_ID"
-  values[first] - if (of_array) as.integer(Sys.getenv("SLURM_ARRAY_TASK_MIN", "0")) else 0L
+  if (variables[first] == "SLURM_ARRAY_TASK_ID") from <- Sys.getenv("SLURM_ARRAY_TASK_MIN", "0")
+  values[first] - as.integer(from %||% "0")
 }
 
 # How often the scheduler has started it before.

@@ -437,25 +437,28 @@ start_multicore <- function(workers, ..., split = FALSE) {
   new_multicore_backend(workers, ...)
 }
 
-# A number, or "localhost" as often as there are to be workers: the engine's own workers on this machine.
-start_cluster <- function(workers, persistent = FALSE, ...) {
-  if (is.function(workers)) workers <- workers()
-  if (is.character(workers)) workers <- count_local_workers(workers)
-  backend <- new_multisession_backend(check_workers(workers, "cluster"), interrupts = FALSE, ...)
+# A number, or "localhost" as often as there are to be workers: the engine's own workers on this machine. Names of
+# other machines, and what a launcher describes: nodes there.
+start_cluster <- function(workers, persistent = FALSE, user = NULL, revtunnel = NA, rshopts = character(),
+                          rscript = NULL, ..., reuse = NULL) {
+  workers <- cluster_workers(workers, user = user, revtunnel = revtunnel, options = rshopts, rscript = rscript)
+  if (inherits(workers, "avenir_workers")) return(new_cluster_backend(workers, ...))
+  if (inherits(reuse, "cluster_backend")) reuse <- NULL
+  backend <- new_multisession_backend(check_workers(workers, "cluster"), interrupts = FALSE, ..., reuse = reuse)
   backend$future_classes <- c("ClusterFuture", "MultiprocessFuture")
   backend
 }
 
-count_local_workers <- function(hosts) {
-  here <- c("localhost", "127.0.0.1", "::1", Sys.info()[["nodename"]])
-  if (!length(hosts) || anyNA(hosts)) {
-    invalid_argument("`workers` of plan(cluster) must be a number or names of machines", hosts)
+# A number of workers on this machine, or a launcher; `...`: for workers_ssh().
+cluster_workers <- function(workers, ...) {
+  if (is.function(workers)) workers <- workers()
+  if (inherits(workers, "cluster")) return(workers_of_cluster(workers))
+  if (!is.character(workers)) return(workers)
+  if (!length(workers) || anyNA(workers)) {
+    invalid_argument("`workers` of plan(cluster) must be a number or names of machines", workers)
   }
-  elsewhere <- setdiff(hosts, here)
-  if (!length(elsewhere)) return(length(hosts))
-  text <- "plan(cluster): workers on other machines are not supported by this version of avenir; got %s.\ni Use %s."
-  stop_avenir(sprintf(text, paste(sQuote(elsewhere), collapse = ", "), "\"localhost\" or a number of workers"),
-              c("avenir_unsupported_error", "avenir_invalid_argument"))
+  here <- c("localhost", "127.0.0.1", "::1", Sys.info()[["nodename"]])
+  if (all(workers %in% here)) length(workers) else workers_ssh(workers, ...)
 }
 
 # More workers than cores warn, more than three times as many are an error; option
@@ -577,7 +580,9 @@ nbrOfWorkers <- function(evaluator = NULL) {
   if (inherits(evaluator, "avenir_backend")) return(backend_workers(evaluator))
   strategy <- as_strategy(evaluator, parent.frame())
   if (!inherits(strategy, "multiprocess")) return(1L)
-  check_workers(eval(formals(strategy)$workers, environment(strategy)), strategy_name(strategy))
+  workers <- eval(formals(strategy)$workers, environment(strategy))
+  if (strategy_name(strategy) == "cluster") workers <- cluster_workers(workers)
+  if (inherits(workers, "avenir_workers")) launch_size(workers) else check_workers(workers, strategy_name(strategy))
 }
 
 #' @rdname nbrOfWorkers

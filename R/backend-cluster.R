@@ -1,0 +1,202 @@
+# The cluster backend: nodes on other machines, each a process with workers of its own, started by a launcher
+# (R/cluster-launch.R) and fed over encrypted connections by this session's engine. What a node runs is in R/node.R.
+
+# `launcher`: an object of workers_slurm() and the like. Seconds: `start_timeout` until a node that runs has joined,
+# `queue_timeout` until the first has (schedulers may let them wait), `lost_after` without a word until a node is given
+# up. `port`: where nodes join; 0: any that is free.
+new_cluster_backend <- function(launcher, lost_after = 15, heartbeat = 2, queue_timeout = Inf, port = 0L,
+                                interrupts = FALSE, start_timeout = getOption("avenir.start.timeout", 60), ...,
+                                reuse = NULL) {
+  assert_tls()
+  options <- in_own_folder(multisession_options(0L, start_timeout, interrupts = interrupts, ...))
+  options$nodes <- session_node_options(check_seconds(heartbeat, "heartbeat"), check_seconds(lost_after, "lost_after"))
+  backend <- new_backend("cluster", c("ClusterFuture", "MultiprocessFuture"), workers = 0L, options = options,
+                         interrupts = options$interrupts, launcher = launcher, launches = list(), next_group = 1L,
+                         queue_timeout = queue_timeout)
+  class(backend) <- append(class(backend), "multisession_backend", 1L)
+  backend$engine <- start_engine(options, "cluster")
+  started <- FALSE
+  on.exit(if (!started) backend_close(backend))
+  open_port(backend, port)
+  launch_nodes(backend)
+  started <- TRUE
+  backend
+}
+
+assert_tls <- function() {
+  missing <- cpp_tls_missing()
+  if (!nzchar(missing)) return(invisible())
+  stop_avenir(paste("plan(cluster) with workers on other machines:", missing), "avenir_unsupported_error")
+}
+
+check_seconds <- function(x, name) {
+  if (is_number(x) && x > 0) return(as.double(x))
+  invalid_argument(sprintf("`%s` must be a number of seconds above 0", name), x)
+}
+
+# One address only, never all of the machine's.
+open_port <- function(backend, port) {
+  backend$addresses <- launch_addresses(backend$launcher)
+  listening <- cpp_cluster_listen(backend$engine, backend$addresses[1L], as.integer(port))
+  backend$port <- listening$port
+  backend$plan <- listening$plan
+}
+
+# ---- Launches ----
+
+# Starts nodes with `count` workers together, or as many as the launcher says.
+launch_nodes <- function(backend, count = NULL) {
+  commands <- launch_commands(backend$launcher, launch_session(backend), count)
+  for (command in commands) start_launch(backend, command)
+  invisible(length(commands))
+}
+
+launch_session <- function(backend) {
+  list(ticket = function(group, count, addresses) {
+    backend$next_group <- max(backend$next_group, group + 1L)
+    cpp_cluster_ticket(backend$engine, as.character(group), count, addresses)
+  }, group = backend$next_group, plan = backend$plan, addresses = backend$addresses, listen = backend$addresses[1L],
+  port = backend$port, libs = .libPaths(), folder = ticket_folder())
+}
+
+# What only asks a scheduler for nodes is over soon, and tells their id.
+start_launch <- function(backend, command) {
+  asks <- !is.null(command$ticket_file)
+  if (asks) write_ticket(command$ticket_file, command$ticket)
+  command$launch <- launch_program(backend$engine, command$argv, command$input,
+                                   if (asks) "" else as.character(command$group), command$environment)
+  backend$workers <- backend$workers + command$workers
+  at <- length(backend$launches) + 1L
+  backend$launches[[at]] <- command
+  if (asks) backend$launches[[at]]$id <- await_scheduler(backend, command)
+}
+
+# The scheduler's id for the nodes that it was asked for.
+await_scheduler <- function(backend, command) {
+  deadline <- proc.time()[["elapsed"]] + backend$options$start_timeout
+  while (launch_row(backend, command)$running && proc.time()[["elapsed"]] < deadline) Sys.sleep(0.02)
+  said <- launch_output(backend, command)
+  status <- launch_row(backend, command)
+  if (status$running || status$exit_code != 0L) {
+    how <- if (status$running) "does not answer" else sprintf("ended with exit status %d", status$exit_code)
+    stop_avenir(sprintf("plan(cluster): %s %s: %s", command$argv[1L], how, paste(said, collapse = "\n")),
+                c("avenir_worker_start_error", "FutureError"))
+  }
+  launch_id(backend$launcher, said) %||% command$name
+}
+
+launch_row <- function(backend, command) {
+  launches <- cpp_cluster_launches(backend$engine)
+  launches[launches$id == command$launch, ]
+}
+
+launch_output <- function(backend, command) strsplit(launch_row(backend, command)$output, "\n", fixed = TRUE)[[1L]]
+
+# What is known of why there is no node, or one less: the scheduler's own words first.
+launch_reasons <- function(backend) {
+  reasons <- vapply(backend$launches, function(command) {
+    launch_reason(backend$launcher, command$id, launch_output(backend, command))
+  }, "")
+  unique(reasons[nzchar(reasons)])
+}
+
+# ---- Waiting for the first node ----
+
+has_nodes <- function(backend) any(cpp_cluster_nodes(backend$engine)$state %in% c("ready", "draining"))
+
+# Returns when the job has an answer or a node is there to work on it. Says why it takes long when it does.
+await_nodes <- function(backend, id) {
+  begin <- proc.time()[["elapsed"]]
+  said <- ""
+  while (!has_nodes(backend)) {
+    if (isTRUE(cpp_engine_answered(backend$engine, id, 0.25, relay_immediate))) return(invisible())
+    waited <- proc.time()[["elapsed"]] - begin
+    if (waited > backend$queue_timeout) stop_queue(backend, waited)
+    if (waited > 3 && waited %% 3 < 0.3) said <- say_waiting(backend, said)
+  }
+  invisible()
+}
+
+stop_queue <- function(backend, waited) {
+  text <- sprintf("plan(cluster): no worker has joined within %.0f seconds (queue_timeout)", waited)
+  stop_avenir(paste(c(text, launch_reasons(backend)), collapse = "\ni "),
+              c("avenir_worker_start_error", "avenir_timeout_error", "FutureError"))
+}
+
+say_waiting <- function(backend, said) {
+  reason <- paste(launch_reasons(backend), collapse = "; ")
+  text <- paste0("plan(cluster): waiting for workers", if (nzchar(reason)) paste0(": ", reason))
+  if (!identical(text, said)) message(text)
+  text
+}
+
+# ---- The backend's methods; the others are those of the multisession backend ----
+
+#' @export
+backend_free.cluster_backend <- function(backend) {
+  if (has_nodes(backend)) cpp_engine_free_workers(backend$engine) else 0L
+}
+
+#' @export
+backend_submit.cluster_backend <- function(backend, task) {
+  grow_for(backend, 1L)
+  NextMethod()
+}
+
+#' @export
+backend_collect.cluster_backend <- function(backend, handle) {
+  await_nodes(backend, handle$id)
+  explain_loss(backend, NextMethod())
+}
+
+#' @export
+backend_map.cluster_backend <- function(backend, job, relay) {
+  grow_for(backend, length(job$x))
+  job$packages <- in_attach_order(job$packages)
+  parts <- engine_job(job)
+  handle <- list(id = cpp_engine_submit_map(backend$engine, parts))
+  on.exit(cpp_engine_cancel(backend$engine, handle$id, TRUE, TRUE))
+  await_nodes(backend, handle$id)
+  collect_map(backend, handle, job, parts, function(i, record) relay(i, explain_loss(backend, record)))
+}
+
+# The scheduler's words about a lost node: killed, out of memory, node failure, preempted, time limit.
+explain_loss <- function(backend, record) {
+  error <- record$error
+  if (!inherits(error, "WorkerLostError") || !identical(error$cause, "node lost")) return(record)
+  for (reason in launch_reasons(backend)) error$message <- paste0(error$message, "\ni ", reason)
+  record$error <- error
+  record
+}
+
+# With n = c(least, most) there are more workers when there is more to do.
+grow_for <- function(backend, count) {
+  most <- backend$launcher$max
+  if (is.null(most) || backend$workers >= most) return(invisible())
+  free <- backend$workers - busy_workers(backend)
+  lacking <- min(count - free, most - backend$workers)
+  if (lacking > 0L) launch_nodes(backend, lacking)
+}
+
+busy_workers <- function(backend) backend$workers - min(backend$workers, cpp_engine_free_workers(backend$engine))
+
+#' @export
+backend_describe.cluster_backend <- function(backend) {
+  nodes <- cpp_cluster_nodes(backend$engine)
+  here <- nodes[nodes$state %in% c("ready", "draining"), ]
+  c(sprintf("cluster: %d workers, %d of them on %d nodes that have joined", backend$workers, sum(here$workers),
+            nrow(here)),
+    sprintf("node %d: %s, pid %d, %s, %d workers, %.0f answers", here$node, here$host, here$pid, here$state,
+            here$workers, here$answers))
+}
+
+#' @export
+backend_close.cluster_backend <- function(backend) {
+  engine_close(backend)
+  for (command in backend$launches) {
+    if (!is.null(command$id)) launch_stop(backend$launcher, command$id)
+    if (!is.null(command$ticket_file)) unlink(command$ticket_file)
+  }
+  backend$launches <- list()
+  invisible()
+}
