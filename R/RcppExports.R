@@ -49,6 +49,10 @@ cpp_cluster_counts <- function(engine) {
     .Call(`_avenir_cpp_cluster_counts`, engine)
 }
 
+cpp_node_fork_template <- function(forked) {
+    invisible(.Call(`_avenir_cpp_node_fork_template`, forked))
+}
+
 cpp_node_run <- function(ticket, rank, attempt, options) {
     .Call(`_avenir_cpp_node_run`, ticket, rank, attempt, options)
 }

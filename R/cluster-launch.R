@@ -86,8 +86,18 @@ launch_size.default <- function(x) x$min
 node_command <- function(session, arguments, rscript = NULL) {
   if (is.null(rscript)) rscript <- file.path(R.home("bin"), "Rscript")
   libs <- paste(grep(":", session$libs, fixed = TRUE, value = TRUE, invert = TRUE), collapse = ":")
-  c("env", paste0("R_LIBS=", libs), rscript, "--no-init-file", "-e", "avenir:::run_node()", arguments)
+  c("env", paste0("R_LIBS=", libs), node_threads, rscript, "--no-init-file", "-e", node_expression, arguments)
 }
+
+# Libraries that have started threads cannot be forked.
+node_threads <- paste0(c("OMP", "OPENBLAS", "MKL"), "_NUM_THREADS=1")
+
+# Without the namespace, so that workers are forked from a process that has nothing but R.
+node_expression <- paste(
+  "f <- system.file('worker', 'start-node.R', package = 'avenir');",
+  "if (f == '') stop('avenir is not installed here; libraries: ', toString(.libPaths()));",
+  "source(f)"
+)
 
 workers_argument <- function(workers) if (!is.na(workers)) sprintf("--workers=%d", workers)
 

@@ -1,17 +1,18 @@
 # Nodes: processes on other machines (or this one) that have workers of their own and do a session's work over an
-# encrypted connection. A launcher starts them as `Rscript -e 'avenir:::run_node()'`; what they do is in src/engine.
+# encrypted connection. A launcher starts them as `Rscript -e` with node_expression; what they do is in src/engine.
 #
 # Arguments (after the expression): --workers=N, --rank-from=VARIABLE,... (the first that is set), --first-rank=N (what
 # it counts from), --ticket-file=PATH. Without a file the ticket is the first line of standard input.
 
 # The life of a node; ends the process. Status 0: the session has no more work; 1: it was not taken, or has lost it.
-run_node <- function(workers = NULL) {
+# `folder`: the temporary folder of its processes, the first of which has been forked already (inst/worker/worker.R).
+run_node <- function(folder = NULL, workers = NULL) {
   arguments <- node_arguments(commandArgs(trailingOnly = TRUE))
   ending <- tryCatch({
     ticket <- read_ticket(arguments[["ticket-file"]])
     workers <- node_workers(workers %||% arguments$workers)
     rank <- node_rank(arguments[["rank-from"]], arguments[["first-rank"]])
-    cpp_node_run(ticket, rank, node_attempt(), node_options(workers))
+    cpp_node_run(ticket, rank, node_attempt(), node_options(workers, folder))
   }, error = function(e) list(reason = conditionMessage(e), refused = TRUE))
   normal <- !ending$refused && ending$reason %in% c("the plan has ended", "it was dismissed")
   if (!normal) message("avenir node on ", Sys.info()[["nodename"]], ": ", ending$reason)
@@ -58,10 +59,8 @@ node_attempt <- function() {
 }
 
 # Those of plan(multisession) here; times and limits come from the session.
-node_options <- function(workers) {
-  # Launchers start a node without packages, which it does not need; its workers do.
-  if (Sys.getenv("R_DEFAULT_PACKAGES") == "NULL") Sys.unsetenv("R_DEFAULT_PACKAGES")
-  options <- in_own_folder(multisession_options(workers))
+node_options <- function(workers, folder) {
+  options <- in_own_folder(multisession_options(workers), folder)
   options$cores <- counted_cores()
   options$description <- node_description()
   options

@@ -142,6 +142,15 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_node_fork_template
+void cpp_node_fork_template(SEXP forked);
+RcppExport SEXP _avenir_cpp_node_fork_template(SEXP forkedSEXP) {
+BEGIN_RCPP
+    Rcpp::traits::input_parameter< SEXP >::type forked(forkedSEXP);
+    cpp_node_fork_template(forked);
+    return R_NilValue;
+END_RCPP
+}
 // cpp_node_run
 SEXP cpp_node_run(SEXP ticket, SEXP rank, SEXP attempt, Rcpp::List options);
 RcppExport SEXP _avenir_cpp_node_run(SEXP ticketSEXP, SEXP rankSEXP, SEXP attemptSEXP, SEXP optionsSEXP) {
@@ -687,6 +696,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_cluster_nodes", (DL_FUNC) &_avenir_cpp_cluster_nodes, 1},
     {"_avenir_cpp_cluster_remove", (DL_FUNC) &_avenir_cpp_cluster_remove, 2},
     {"_avenir_cpp_cluster_counts", (DL_FUNC) &_avenir_cpp_cluster_counts, 1},
+    {"_avenir_cpp_node_fork_template", (DL_FUNC) &_avenir_cpp_node_fork_template, 1},
     {"_avenir_cpp_node_run", (DL_FUNC) &_avenir_cpp_node_run, 4},
     {"_avenir_cpp_engine_start", (DL_FUNC) &_avenir_cpp_engine_start, 1},
     {"_avenir_cpp_engine_stop", (DL_FUNC) &_avenir_cpp_engine_stop, 1},

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "engine/cluster_port.h"
+#include "engine/early_template.h"
 #include "engine/node_run.h"
 #include "net/connect.h"
 #include "net/tls_missing.h"
@@ -173,6 +174,11 @@ SEXP cpp_cluster_counts(SEXP engine) {
                                        Rcpp::Named("timed_out") = static_cast<double>(counts.timed_out));
   });
 }
+
+// Called without the package's namespace, and so returns nothing. `forked`: an integer to be changed; 0 in this
+// process, else this is the child: 1, a template; 2, one that watches its parent.
+// [[Rcpp::export(rng = false)]]
+void cpp_node_fork_template(SEXP forked) { INTEGER(forked)[0] = static_cast<int>(engine::fork_early_template()); }
 
 // The life of a node. `options`: those of an engine, with `workers` of its own, `cores` and `description`. Returns
 // list(reason, refused) when it is over.

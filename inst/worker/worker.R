@@ -15,6 +15,26 @@ main <- function(library, folder, mode) {
 
 functions_environment <- function() environment(main)
 
+# A node begins as what its workers are to be forked from, before it has the package's namespace: R starts but once.
+# Never returns.
+start_node <- function(library) {
+  dll <- library.dynam("avenir", "avenir", library)
+  before <- Sys.getenv("TMPDIR", NA)
+  folder <- tempfile("avenir-", dirname(tempdir()))
+  dir.create(folder, mode = "0700")
+  unlink(tempdir(), recursive = TRUE)
+  own <- list(TMPDIR = folder, AVENIR_WORKER_LOCALE = Sys.getlocale(), AVENIR_WORKER_PROFILE = "1")
+  if (!is.na(before)) own$AVENIR_WORKER_TMPDIR <- before
+  do.call(Sys.setenv, own)
+  forked <- integer(1L)
+  .Call(getNativeSymbolInfo("_avenir_cpp_node_fork_template", dll)$address, forked)
+  if (forked > 0L) main(library, folder, c("template", "template:watch")[forked])
+  tempdir(check = TRUE)
+  Sys.unsetenv(names(own))
+  if (!is.na(before)) Sys.setenv(TMPDIR = before)
+  asNamespace("avenir")$run_node(folder)
+}
+
 state <- new.env(parent = emptyenv())
 
 # In a process that was forked off the session for one job: its output goes past whatever sinks the session has open, to

@@ -229,6 +229,7 @@ class Engine final : private sys::ForkAware {
   base::Deadline next_deadline();
 
   void start_template();
+  void spawn_template(Template& starting) const;
   void template_failed(const std::string& reason);
   void receive_from_template();
   void handle_template_frame(wire::Frame& frame);

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "engine/early_template.h"
 #include "engine/engine.h"
 #include "engine/template_link.h"
 #include "engine/token.h"
@@ -28,19 +29,6 @@ constexpr unsigned kShortageRounds = 2;  // a single start may fail by chance
 
 wire::SharedFd share(sys::OwnFd fd) { return std::make_shared<sys::OwnFd>(std::move(fd)); }
 
-sys::OwnFd open_null() {
-  sys::OwnFd fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!fd.valid()) base::raise_system_error("opening /dev/null");
-  return fd;
-}
-
-// A file that both sides append to, whatever their offsets.
-sys::OwnFd make_log() {
-  sys::OwnFd log = sys::make_memory_file("avenir-log");
-  ::fcntl(log.get(), F_SETFL, O_APPEND);
-  return log;
-}
-
 sys::SpawnSpec with_fds(sys::SpawnSpec spec, const char* mode, const std::vector<int>& fds) {
   spec.argv.emplace_back(mode);
   for (const int fd : fds) spec.fds.emplace_back(fd, static_cast<int>(spec.fds.size()));
@@ -55,21 +43,43 @@ std::shared_ptr<const void> take_arrived(WorkerLink& worker) {
 
 }  // namespace
 
+sys::OwnFd open_null() {
+  sys::OwnFd fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) base::raise_system_error("opening /dev/null");
+  return fd;
+}
+
+sys::OwnFd make_log() {
+  sys::OwnFd log = sys::make_memory_file("avenir-log");
+  ::fcntl(log.get(), F_SETFL, O_APPEND);
+  return log;
+}
+
 // ---- the template process
 
 void Engine::start_template() {
   auto starting = std::make_unique<Template>();
-  sys::FdPair ends = sys::make_socket_pair();
-  starting->socket = std::move(ends.first);
-  starting->log = make_log();
-  const sys::OwnFd null = open_null();
-  const sys::OwnFd session = sys::open_pidfd(::getpid());
-  std::vector<int> fds{null.get(), null.get(), starting->log.get(), ends.second.get()};
-  if (session.valid()) fds.push_back(session.get());
-  starting->pid = sys::spawn(with_fds(options_.r, session.valid() ? "template:watch" : "template", fds));
+  if (auto early = options_.early_template ? take_early_template() : std::nullopt) {
+    starting->pid = early->pid;
+    starting->socket = std::move(early->socket);
+    starting->log = std::move(early->log);
+  } else {
+    spawn_template(*starting);
+  }
   starting->hello_by = Deadline::in_seconds(options_.start_timeout);
   poller_.add(starting->socket.get(), token(kTemplate));
   template_ = std::move(starting);
+}
+
+void Engine::spawn_template(Template& starting) const {
+  sys::FdPair ends = sys::make_socket_pair();
+  starting.socket = std::move(ends.first);
+  starting.log = make_log();
+  const sys::OwnFd null = open_null();
+  const sys::OwnFd session = sys::open_pidfd(::getpid());
+  std::vector<int> fds{null.get(), null.get(), starting.log.get(), ends.second.get()};
+  if (session.valid()) fds.push_back(session.get());
+  starting.pid = sys::spawn(with_fds(options_.r, session.valid() ? "template:watch" : "template", fds));
 }
 
 void Engine::reap_template() {

@@ -19,6 +19,9 @@
 namespace avenir::engine {
 
 constexpr size_t kLogTail = 2000;  // bytes of what a process wrote to its standard error, for messages
+// A file that both sides append to, whatever their offsets.
+sys::OwnFd make_log();
+sys::OwnFd open_null();
 
 // The session's end of one worker. Guarded by the engine's mutex.
 struct WorkerLink {

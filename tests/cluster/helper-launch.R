@@ -35,6 +35,8 @@ stand_in_library <- function() {
   writeLines(c("Package: avenir", "Version: 0.0.1", "Title: T", "Description: D.", "License: MIT", "Author: A",
                "Maintainer: A <a@b.c>"), file.path(source, "DESCRIPTION"))
   file.create(file.path(source, "NAMESPACE"))
+  dir.create(file.path(source, "inst", "worker"), recursive = TRUE)
+  writeLines("avenir:::run_node()", file.path(source, "inst", "worker", "start-node.R"))
   dump("run_node", file.path(source, "R", "node.R"), envir = environment(stand_in_library))
   built <- install_plainly(source)
   file.copy(file.path(built, "avenir"), library, recursive = TRUE)

@@ -207,8 +207,8 @@ test_that("workers_ssh() is one connection and one node for each host", {
   expect_true(all(words %in% command$argv))
   expect_identical(utils::tail(command$argv, 3L)[1:2], c("--", "n1"))
   remote <- words_of_shell(command$argv[length(command$argv)])
-  expect_identical(remote, c("env", "R_LIBS=/libs/a b:/libs/c", "Rscript", "--no-init-file", "-e",
-                             "avenir:::run_node()", "--workers=2"))
+  expect_identical(remote, c("env", "R_LIBS=/libs/a b:/libs/c", node_threads, "Rscript", "--no-init-file",
+                             "-e", node_expression, "--workers=2"))
   expect_identical(vapply(commands, `[[`, 0L, "group"), 3:4)
   expect_identical(vapply(commands, `[[`, 0L, "workers"), 2:1)
   expect_match(commands[[2L]]$input, "^avenir-ticket 1 10.0.0.5,127.0.0.1 4242 f00d 4 [0-9a-f]{64} 1\n$")
@@ -250,7 +250,7 @@ test_that("what the login's shell reads is quoted", {
   x <- workers_ssh("n1", rscript = c("nice", "/opt/a b/Rscript"))
   argv <- launch_commands(x, session_stub(libs = odd))[[1L]]$argv
   words <- words_of_shell(argv[length(argv)])
-  expect_identical(words[1:4], c("env", paste0("R_LIBS=", odd), "nice", "/opt/a b/Rscript"))
+  expect_identical(words[1:7], c("env", paste0("R_LIBS=", odd), node_threads, "nice", "/opt/a b/Rscript"))
   expect_error(workers_ssh("n1", rscript = "a\nb"), class = "avenir_invalid_argument")
   expect_error(launch_commands(x, session_stub(libs = "a\nb")), class = "avenir_invalid_argument")
 })

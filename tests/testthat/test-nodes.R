@@ -16,7 +16,7 @@ node_backend <- function(nodes = 1L, workers = 2L, ...) {
 start_local_node <- function(backend, group, workers = 2L) {
   ticket <- cpp_cluster_ticket(backend$engine, group, 1L, "127.0.0.1")
   environment <- c(R_LIBS = paste(.libPaths(), collapse = ":"), R_DEFAULT_PACKAGES = "NULL", SLURM_PROCID = "0")
-  argv <- c(file.path(R.home("bin"), "Rscript"), "--no-init-file", "-e", "avenir:::run_node()",
+  argv <- c(file.path(R.home("bin"), "Rscript"), "--no-init-file", "-e", node_expression,
             sprintf("--workers=%d", workers), "--rank-from=SLURM_PROCID")
   launch_program(backend$engine, argv, paste0(ticket, "\n"), group, environment)
 }
@@ -122,7 +122,7 @@ test_that("a node with a wrong ticket is not let in, and says so", {
   words <- strsplit(ticket, " ")[[1L]]
   words[7L] <- strrep("0", 64L)
   environment <- c(R_LIBS = paste(.libPaths(), collapse = ":"))
-  argv <- c(file.path(R.home("bin"), "Rscript"), "--no-init-file", "-e", "avenir:::run_node()", "--workers=1")
+  argv <- c(file.path(R.home("bin"), "Rscript"), "--no-init-file", "-e", node_expression, "--workers=1")
   launch_program(backend$engine, argv, paste(words, collapse = " "), "own", environment)
   launches <- function() cpp_cluster_launches(backend$engine)
   expect_true(wait_until(function() !launches()$running))
