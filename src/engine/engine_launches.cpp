@@ -125,7 +125,12 @@ std::string Engine::why_nobody_came() const {
 
 void Engine::end_launches() {
   for (auto& [id, launch] : launches_)
-    if (!launch->exit.known) send_to_group(launch->pid, SIGTERM);
+    if (!launch->exit.known && !launch->leaves) send_to_group(launch->pid, SIGTERM);
+  const auto grace = base::Deadline::in_seconds(kEndSeconds);
+  for (auto& [id, launch] : launches_)
+    if (!launch->exit.known && launch->leaves &&
+        !(launch->pidfd.valid() && sys::wait_readable(launch->pidfd.get(), grace)))
+      send_to_group(launch->pid, SIGTERM);
   const auto deadline = base::Deadline::in_seconds(kEndSeconds);
   for (auto& [id, launch] : launches_) {
     if (launch->exit.known) continue;

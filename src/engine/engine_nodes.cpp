@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "engine/launch.h"
 #include "engine/token.h"
 
 namespace avenir::engine {
@@ -22,6 +23,12 @@ constexpr size_t kEndsKept = 100;
 const char* name_of(State state) {
   if (state == State::kGreeting) return "joining";
   return state == State::kReady ? "ready" : "leaving";
+}
+
+// Of an identity that the port let in; tests have others.
+std::string group_of(const std::string& identity) {
+  const size_t begin = identity.find('/'), end = identity.find('/', begin + 1);
+  return begin == std::string::npos || end == std::string::npos ? "" : identity.substr(begin + 1, end - begin - 1);
 }
 
 // <plan>/<group>/<rank>/<attempt>: all but the attempt.
@@ -417,6 +424,8 @@ void Engine::say_goodbye_to_nodes() {
       node->channel.flush();
     } catch (const base::Error&) {
     }
+    for (auto& [number, launch] : launches_)
+      if (launch->group == group_of(node->identity)) launch->leaves = true;
   }
   nodes_.clear();
 }

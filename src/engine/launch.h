@@ -16,6 +16,7 @@ struct Engine::Launch {
   pid_t pid = -1;
   sys::OwnFd pidfd, output;
   sys::ExitStatus exit;
+  bool leaves = false;  // its node was told to: it ends by itself, and tidies up
 };
 
 }  // namespace avenir::engine
