@@ -53,8 +53,8 @@ cpp_node_fork_template <- function(forked) {
     invisible(.Call(`_avenir_cpp_node_fork_template`, forked))
 }
 
-cpp_node_run <- function(ticket, rank, attempt, options) {
-    .Call(`_avenir_cpp_node_run`, ticket, rank, attempt, options)
+cpp_node_run <- function(ticket, rank, attempt, options, ending) {
+    invisible(.Call(`_avenir_cpp_node_run`, ticket, rank, attempt, options, ending))
 }
 
 cpp_engine_start <- function(options) {

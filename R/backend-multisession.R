@@ -36,8 +36,9 @@ multisession_options <- function(workers, start_timeout = getOption("avenir.star
 worker_threads <- function(workers) max(1L, as.integer(counted_cores() %/% max(1L, workers)))
 
 # The plan's temporary folder, in which each of its processes has its own.
-in_own_folder <- function(options, folder = NULL) {
-  if (is.null(folder)) dir.create(folder <- tempfile("avenir-"), mode = "0700")
+in_own_folder <- function(options) {
+  folder <- tempfile("avenir-")
+  dir.create(folder, mode = "0700")
   options$argv <- c(options$argv, folder)
   own <- c(TMPDIR = folder, AVENIR_WORKER_THREADS = options$threads)
   options$environment <- c(options$environment, paste0(names(own), "=", own))

@@ -152,24 +152,24 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_node_run
-SEXP cpp_node_run(SEXP ticket, SEXP rank, SEXP attempt, Rcpp::List options);
-RcppExport SEXP _avenir_cpp_node_run(SEXP ticketSEXP, SEXP rankSEXP, SEXP attemptSEXP, SEXP optionsSEXP) {
+void cpp_node_run(SEXP ticket, SEXP rank, SEXP attempt, SEXP options, SEXP ending);
+RcppExport SEXP _avenir_cpp_node_run(SEXP ticketSEXP, SEXP rankSEXP, SEXP attemptSEXP, SEXP optionsSEXP, SEXP endingSEXP) {
 BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type ticket(ticketSEXP);
     Rcpp::traits::input_parameter< SEXP >::type rank(rankSEXP);
     Rcpp::traits::input_parameter< SEXP >::type attempt(attemptSEXP);
-    Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_node_run(ticket, rank, attempt, options));
-    return rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type options(optionsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type ending(endingSEXP);
+    cpp_node_run(ticket, rank, attempt, options, ending);
+    return R_NilValue;
 END_RCPP
 }
 // cpp_engine_start
-SEXP cpp_engine_start(Rcpp::List options);
+SEXP cpp_engine_start(SEXP options);
 RcppExport SEXP _avenir_cpp_engine_start(SEXP optionsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type options(optionsSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_engine_start(options));
     return rcpp_result_gen;
 END_RCPP
@@ -697,7 +697,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_cluster_remove", (DL_FUNC) &_avenir_cpp_cluster_remove, 2},
     {"_avenir_cpp_cluster_counts", (DL_FUNC) &_avenir_cpp_cluster_counts, 1},
     {"_avenir_cpp_node_fork_template", (DL_FUNC) &_avenir_cpp_node_fork_template, 1},
-    {"_avenir_cpp_node_run", (DL_FUNC) &_avenir_cpp_node_run, 4},
+    {"_avenir_cpp_node_run", (DL_FUNC) &_avenir_cpp_node_run, 5},
     {"_avenir_cpp_engine_start", (DL_FUNC) &_avenir_cpp_engine_start, 1},
     {"_avenir_cpp_engine_stop", (DL_FUNC) &_avenir_cpp_engine_stop, 1},
     {"_avenir_cpp_engine_submit_task", (DL_FUNC) &_avenir_cpp_engine_submit_task, 3},

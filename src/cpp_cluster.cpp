@@ -62,6 +62,17 @@ engine::NodeIdentity identity_of(const std::string& text) {
   }
 }
 
+engine::NodeEnding live_as_node(const std::string& ticket, int rank, int attempt, const rbridge::NamedList& options) {
+  const engine::Ticket parsed = engine::Ticket::parse(ticket);
+  const engine::NodeIdentity identity{parsed.plan, parsed.group, static_cast<uint32_t>(rank),
+                                      static_cast<uint32_t>(attempt)};
+  wire::NodeHello hello = doors::description_of(options.list("description"));
+  hello.pid = ::getpid();
+  hello.workers = options.count("workers");
+  hello.cores = sys::usable_cores();
+  return engine::run_node(doors::engine_options(options), hello, [&] { return connect_to_session(parsed, identity); });
+}
+
 }  // namespace
 
 // Empty: encrypted connections work here.
@@ -180,20 +191,17 @@ SEXP cpp_cluster_counts(SEXP engine) {
 // [[Rcpp::export(rng = false)]]
 void cpp_node_fork_template(SEXP forked) { INTEGER(forked)[0] = static_cast<int>(engine::fork_early_template()); }
 
-// The life of a node. `options`: those of an engine, with `workers` of its own, `cores` and `description`. Returns
-// list(reason, refused) when it is over.
+// The life of a node; called without the package's namespace, and so returns nothing. `options`: those of an engine,
+// with `workers` of its own and `description`. `ending`: list(reason, refused), to be filled in when it is over.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_node_run(SEXP ticket, SEXP rank, SEXP attempt, Rcpp::List options) {
-  return rbridge::door([&]() -> SEXP {
-    const engine::Ticket parsed = engine::Ticket::parse(string_of(ticket));
-    const engine::NodeIdentity identity{parsed.plan, parsed.group, static_cast<uint32_t>(Rf_asInteger(rank)),
-                                        static_cast<uint32_t>(Rf_asInteger(attempt))};
-    wire::NodeHello hello = doors::description_of(options["description"]);
-    hello.pid = ::getpid();
-    hello.workers = Rcpp::as<unsigned>(options["workers"]);
-    hello.cores = Rcpp::as<unsigned>(options["cores"]);
-    const engine::NodeEnding ending =
-        engine::run_node(doors::engine_options(options), hello, [&] { return connect_to_session(parsed, identity); });
-    return Rcpp::List::create(Rcpp::Named("reason") = ending.reason, Rcpp::Named("refused") = ending.refused);
-  });
+void cpp_node_run(SEXP ticket, SEXP rank, SEXP attempt, SEXP options, SEXP ending) {
+  engine::NodeEnding over;
+  try {
+    over = live_as_node(rbridge::texts_of(ticket).at(0), Rf_asInteger(rank), Rf_asInteger(attempt),
+                        rbridge::NamedList(options));
+  } catch (const std::exception& error) {
+    over = {error.what(), true};
+  }
+  SET_VECTOR_ELT(ending, 0, Rf_mkString(over.reason.c_str()));
+  SET_VECTOR_ELT(ending, 1, Rf_ScalarLogical(over.refused ? 1 : 0));
 }

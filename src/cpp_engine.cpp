@@ -225,9 +225,9 @@ shm::TaskTable make_table(engine::Engine& engine, const shm::JobDataParts& parts
 }  // namespace
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_engine_start(Rcpp::List options) {
+SEXP cpp_engine_start(SEXP options) {
   return rbridge::door([&]() -> SEXP {
-    engine::EngineOptions parsed = doors::engine_options(options);
+    engine::EngineOptions parsed = doors::engine_options(rbridge::NamedList(options));
     return doors::EnginePointer(new engine::Engine(std::move(parsed)));
   });
 }

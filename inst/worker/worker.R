@@ -15,7 +15,7 @@ main <- function(library, folder, mode) {
 
 functions_environment <- function() environment(main)
 
-# A node begins as what its workers are to be forked from, before it has the package's namespace: R starts but once.
+# A node begins as what its workers are to be forked from: R starts but once.
 # Never returns.
 start_node <- function(library) {
   dll <- library.dynam("avenir", "avenir", library)
@@ -26,13 +26,16 @@ start_node <- function(library) {
   own <- list(TMPDIR = folder, AVENIR_WORKER_LOCALE = Sys.getlocale(), AVENIR_WORKER_PROFILE = "1")
   if (!is.na(before)) own$AVENIR_WORKER_TMPDIR <- before
   do.call(Sys.setenv, own)
+  variables <- Sys.getenv()
   forked <- integer(1L)
   .Call(getNativeSymbolInfo("_avenir_cpp_node_fork_template", dll)$address, forked)
   if (forked > 0L) main(library, folder, c("template", "template:watch")[forked])
   tempdir(check = TRUE)
   Sys.unsetenv(names(own))
   if (!is.na(before)) Sys.setenv(TMPDIR = before)
-  asNamespace("avenir")$run_node(folder)
+  node <- new.env(parent = baseenv())
+  sys.source(file.path(library, "avenir", "worker", "node.R"), node, keep.source = FALSE)
+  node$run_node(dll, library, folder, paste0(names(variables), "=", variables))
 }
 
 state <- new.env(parent = emptyenv())

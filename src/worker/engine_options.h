@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "rbridge/named_list.h"
 
 namespace avenir::doors {
 
@@ -21,48 +22,44 @@ inline engine::Engine& get_engine(SEXP pointer) {
   return *static_cast<engine::Engine*>(R_ExternalPtrAddr(pointer));
 }
 
-inline std::vector<std::string> strings(const Rcpp::List& list, const char* name) {
-  return Rcpp::as<std::vector<std::string>>(list[name]);
-}
-
 // What a session and a node tell of themselves: list(avenir, r, platform, libraries, host)
-inline wire::NodeHello description_of(const Rcpp::List& list) {
+inline wire::NodeHello description_of(const rbridge::NamedList& list) {
   wire::NodeHello hello;
-  hello.avenir = Rcpp::as<std::string>(list["avenir"]);
-  hello.r = Rcpp::as<std::string>(list["r"]);
-  hello.platform = Rcpp::as<std::string>(list["platform"]);
-  hello.libraries = Rcpp::as<std::string>(list["libraries"]);
-  hello.host = Rcpp::as<std::string>(list["host"]);
+  hello.avenir = list.text("avenir");
+  hello.r = list.text("r");
+  hello.platform = list.text("platform");
+  hello.libraries = list.text("libraries");
+  hello.host = list.text("host");
   return hello;
 }
 
 // For nodes: list(description, heartbeat, lost_after, threads), with those of the engine itself.
-inline void add_node_options(const Rcpp::List& nodes, engine::EngineOptions& options) {
+inline void add_node_options(const rbridge::NamedList& nodes, engine::EngineOptions& options) {
   options.nodes = true;
-  options.hello = description_of(nodes["description"]);
-  options.welcome.heartbeat = Rcpp::as<double>(nodes["heartbeat"]);
-  options.welcome.lost_after = Rcpp::as<double>(nodes["lost_after"]);
-  options.welcome.threads = Rcpp::as<unsigned>(nodes["threads"]);
+  options.hello = description_of(nodes.list("description"));
+  options.welcome.heartbeat = nodes.number("heartbeat");
+  options.welcome.lost_after = nodes.number("lost_after");
+  options.welcome.threads = nodes.count("threads");
   options.welcome.memory_limit = options.memory_limit;
   options.welcome.interrupt_grace = options.interrupt_grace;
   options.welcome.start_timeout = options.start_timeout;
 }
 
-inline engine::EngineOptions engine_options(const Rcpp::List& list) {
+inline engine::EngineOptions engine_options(const rbridge::NamedList& list) {
   engine::EngineOptions options;
-  options.workers = Rcpp::as<unsigned>(list["workers"]);
-  options.threads = Rcpp::as<unsigned>(list["threads"]);
-  options.interrupt_grace = Rcpp::as<double>(list["interrupt_grace"]);
-  options.memory_limit = static_cast<uint64_t>(Rcpp::as<double>(list["memory_limit"]));
-  options.forks = list.containsElementNamed("forks");
+  options.workers = list.count("workers");
+  options.threads = list.count("threads");
+  options.interrupt_grace = list.number("interrupt_grace");
+  options.memory_limit = static_cast<uint64_t>(list.number("memory_limit"));
+  options.forks = list.has("forks");
   if (options.forks) return options;
-  options.r.path = Rcpp::as<std::string>(list["path"]);
-  options.r.argv = strings(list, "argv");
-  options.r.environment = strings(list, "environment");
-  options.r.directory = Rcpp::as<std::string>(list["directory"]);
-  options.temp_folder = Rcpp::as<std::string>(list["temp_folder"]);
-  options.start_timeout = Rcpp::as<double>(list["start_timeout"]);
-  if (list.containsElementNamed("nodes")) add_node_options(list["nodes"], options);
+  options.r.path = list.text("path");
+  options.r.argv = list.texts("argv");
+  options.r.environment = list.texts("environment");
+  options.r.directory = list.text("directory");
+  options.temp_folder = list.text("temp_folder");
+  options.start_timeout = list.number("start_timeout");
+  if (list.has("nodes")) add_node_options(list.list("nodes"), options);
   return options;
 }
 

@@ -163,13 +163,17 @@ test_that("workers, ranks and attempts come from arguments and from what Slurm s
     do.call(Sys.setenv, as.list(values))
     code
   }
-  expect_identical(node_arguments(c("--workers=3", "x", "--rank-from=A")), list(workers = "3", `rank-from` = "A"))
-  expect_identical(node_workers("3"), 3L)
-  withr_env(c(SLURM_CPUS_PER_TASK = "5"), expect_identical(node_workers(NULL), 5L))
-  withr_env(c(SLURM_PROCID = "2"), expect_identical(node_rank(), 2L))
+  node <- new.env(parent = baseenv())
+  sys.source(system.file("worker", "node.R", package = "avenir"), node)
+  expect_identical(node$node_arguments(c("--workers=3", "x", "--rank-from=A")), list(workers = "3", `rank-from` = "A"))
+  expect_identical(node$node_workers("3"), 3L)
+  withr_env(c(SLURM_CPUS_PER_TASK = "5"), expect_identical(node$node_workers(NULL), 5L))
+  withr_env(c(SLURM_PROCID = "2"), expect_identical(node$node_rank(), 2L))
   withr_env(c(SLURM_ARRAY_TASK_ID = "7", SLURM_ARRAY_TASK_MIN = "3", SLURM_PROCID = "0"), {
-    expect_identical(node_rank(), 4L)
-    expect_identical(node_rank("SLURM_PROCID"), 0L)
+    expect_identical(node$node_rank(), 4L)
+    expect_identical(node$node_rank("SLURM_PROCID"), 0L)
   })
-  withr_env(c(SLURM_RESTART_COUNT = "2"), expect_identical(node_attempt(), 2L))
+  withr_env(c(SLURM_RESTART_COUNT = "2"), expect_identical(node$node_attempt(), 2L))
+  withr_env(c(PBS_ARRAY_INDEX = "undefined", SGE_TASK_ID = "3"),
+            expect_identical(node$node_rank("PBS_ARRAY_INDEX,SGE_TASK_ID", "1"), 2L))
 })
