@@ -112,3 +112,12 @@ await_node <- function(session, seconds) {
   fields <- strsplit(readLines(connection, 1L), "\t")[[1L]]
   stats::setNames(sub("^[^=]*=", "", fields), sub("=.*$", "", fields))
 }
+
+# Evaluates `code` (lines of R) in a session of its own inside an allocation of both hosts.
+in_allocation <- function(code) {
+  script <- tempfile("allocation-", fileext = ".R")
+  head <- c(sprintf(".libPaths(%s)", deparse1(.libPaths())), sprintf("setwd(%s)", deparse1(getwd())),
+            "for (file in list.files(pattern = '^helper-')) source(file)")
+  writeLines(c(head, code), script)
+  command_output("salloc", c("-Q", "-N2", "-n4", file.path(R.home("bin"), "Rscript"), "--vanilla", script), 60)
+}

@@ -8,15 +8,6 @@ nodes_of <- function(launcher, count, ...) {
   await_nodes(session, count)
 }
 
-# Evaluates `code` (lines of R) in a session of its own inside an allocation of both hosts.
-in_allocation <- function(code) {
-  script <- tempfile("allocation-", fileext = ".R")
-  head <- c(sprintf(".libPaths(%s)", deparse1(.libPaths())), sprintf("setwd(%s)", deparse1(getwd())),
-            "for (file in list.files(pattern = '^helper-')) source(file)")
-  writeLines(c(head, code), script)
-  command_output("salloc", c("-Q", "-N2", "-n4", file.path(R.home("bin"), "Rscript"), "--vanilla", script), 60)
-}
-
 test_that("a step in an allocation has a node on each host", {
   out <- in_allocation("
     launcher <- avenir::workers_slurm()

@@ -7,7 +7,19 @@ conformance_plans <- function() {
     cluster = list("cluster", workers = 2)
   )
   asked <- strsplit(Sys.getenv("AVENIR_TEST_PLANS", paste(names(plans), collapse = ",")), ",", fixed = TRUE)[[1L]]
-  plans[asked]
+  c(plans, rig_plans())[asked]
+}
+
+# Of the cluster gate, which has hosts (tools/rig.sh).
+rig_plans <- function() {
+  if (!nzchar(Sys.getenv("RIG_DIR"))) return(list())
+  options(avenir.cluster.folder = file.path(Sys.getenv("RIG_DIR"), "tickets"))
+  hosts <- strsplit(Sys.getenv("RIG_HOSTS"), ",", fixed = TRUE)[[1L]]
+  list(
+    ssh = list("cluster", workers = workers_ssh(hosts, options = c("-F", Sys.getenv("RIG_SSH_CONFIG")),
+                                                rscript = file.path(R.home("bin"), "Rscript"))),
+    slurm = list("cluster", workers = workers_slurm(2, mem = "500M"))
+  )
 }
 
 set_plan_of <- function(arguments) do.call(plan, c(arguments, substitute = FALSE))
