@@ -95,10 +95,19 @@ launch_output <- function(backend, command) strsplit(launch_row(backend, command
 # What is known of why there is no node, or one less: the scheduler's own words first.
 launch_reasons <- function(backend) {
   reasons <- vapply(backend$launches, function(command) {
-    launch_reason(backend$launcher, command$id, launch_output(backend, command))
+    reason <- launch_reason(backend$launcher, command$id, launch_output(backend, command))
+    paste(c(reason[nzchar(reason)], nodes_said(command)), collapse = "\n")
   }, "")
   unique(reasons[nzchar(reasons)])
 }
+
+# The last line of each node that has written to a file beside its ticket.
+nodes_said <- function(command) {
+  said <- vapply(node_outputs(command), function(file) last_line(readLines(file, warn = FALSE)), "")
+  unique(said[nzchar(said)])
+}
+
+node_outputs <- function(command) if (!is.null(command$ticket_file)) Sys.glob(paste0(command$ticket_file, "-*.out"))
 
 # ---- Waiting for the first node ----
 
@@ -108,13 +117,28 @@ has_nodes <- function(backend) any(cpp_cluster_nodes(backend$engine)$state %in% 
 await_nodes <- function(backend, id) {
   begin <- proc.time()[["elapsed"]]
   said <- ""
+  steps <- 0L
   while (!has_nodes(backend)) {
     if (isTRUE(cpp_engine_answered(backend$engine, id, 0.25, relay_immediate))) return(invisible())
     waited <- proc.time()[["elapsed"]] - begin
     if (waited > backend$queue_timeout) stop_queue(backend, waited)
-    if (waited > 3 && waited %% 3 < 0.3) said <- say_waiting(backend, said)
+    steps <- steps + 1L
+    if (steps %% 4L == 0L) forget_ended(backend)
+    if (steps %% 12L == 0L) said <- say_waiting(backend, said)
   }
   invisible()
+}
+
+# The job had nodes, and has none any more.
+#' @export
+fork_again.cluster_backend <- function(backend, handle) await_nodes(backend, handle$id)
+
+# What the scheduler has ended for good is not waited for.
+forget_ended <- function(backend) {
+  for (command in backend$launches) {
+    if (is.null(command$id) || !launch_is_over(backend$launcher, command$id)) next
+    cpp_cluster_forget(backend$engine, as.character(command$group))
+  }
 }
 
 stop_queue <- function(backend, waited) {
@@ -160,10 +184,11 @@ backend_map.cluster_backend <- function(backend, job, relay) {
   collect_map(backend, handle, job, parts, function(i, record) relay(i, explain_loss(backend, record)))
 }
 
-# The scheduler's words about a lost node: killed, out of memory, node failure, preempted, time limit.
+# The scheduler's words about a lost node, or about none: killed, out of memory, node failure, preempted, time limit.
 explain_loss <- function(backend, record) {
   error <- record$error
-  if (!inherits(error, "WorkerLostError") || !identical(error$cause, "node lost")) return(record)
+  lost <- inherits(error, "WorkerLostError") && identical(error$cause, "node lost")
+  if (!lost && !inherits(error, "avenir_worker_start_error")) return(record)
   for (reason in launch_reasons(backend)) error$message <- paste0(error$message, "\ni ", reason)
   record$error <- error
   record
@@ -195,7 +220,7 @@ backend_close.cluster_backend <- function(backend) {
   engine_close(backend)
   for (command in backend$launches) {
     if (!is.null(command$id)) launch_stop(backend$launcher, command$id)
-    if (!is.null(command$ticket_file)) unlink(command$ticket_file)
+    if (!is.null(command$ticket_file)) unlink(c(command$ticket_file, node_outputs(command)))
   }
   backend$launches <- list()
   invisible()

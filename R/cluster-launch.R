@@ -42,6 +42,12 @@ launch_stop <- function(x, id) {
   invisible()
 }
 
+# TRUE: the scheduler says that of what launch_id() names nothing runs, and nothing will.
+launch_is_over <- function(x, id) UseMethod("launch_is_over")
+
+#' @export
+launch_is_over.default <- function(x, id) FALSE
+
 # Why nodes are gone or not there yet, in a few words ("" when nothing is known); `output`: of the command.
 launch_reason <- function(x, id = NULL, output = character()) UseMethod("launch_reason")
 

@@ -192,6 +192,14 @@ check_slurm_id <- function(id) {
   invalid_argument("a job's id must be a number", id)
 }
 
+# Slurm forgets jobs a few minutes after their end.
+#' @export
+launch_is_over.avenir_workers_slurm <- function(x, id) {
+  answer <- run_command(c("scontrol", "--oneliner", "show", "job", check_slurm_id(id)))
+  if (answer$status != 0L) return(any(grepl("Invalid job id", answer$output, ignore.case = TRUE)))
+  all(parse_jobs(answer$output)$state %in% c(names(slurm_states), "COMPLETED"))
+}
+
 # ---- Hosts ----
 
 # "h[1-2],k3" and "2(x3),4": what Slurm writes for hosts and for numbers of hosts.

@@ -52,8 +52,8 @@ engine_collect <- function(backend, handle) {
 
 engine_handle <- function(id, task, ...) list(id = id, label = task$label, timeout = task$timeout, ...)
 
-# Of a future whose worker was lost, or of a map that has lost some of its workers; backends without forks are never
-# asked.
+# Of a future whose worker was lost, or of a map that has lost some of its workers; for a cluster without a node: to
+# learn whether one will come. Others are never asked.
 fork_again <- function(backend, handle) UseMethod("fork_again")
 
 engine_cancel <- function(backend, handle, interrupt) {

@@ -173,6 +173,7 @@ known_arguments <- function(strategy, names) {
   if (all(names %in% known) || !inherits(strategy, "multiprocess")) return(known)
   starters <- list(parallelly::makeClusterPSOCK, parallelly::makeNodePSOCK)
   c(known, "wait.timeout", "wait.interval", "wait.alpha", "start_timeout", "interrupt_grace", "max_memory", "profile",
+    if (inherits(strategy, "cluster")) setdiff(names(formals(new_cluster_backend)), c("launcher", "...", "reuse")),
     unlist(lapply(starters, function(f) names(formals(f)))))
 }
 

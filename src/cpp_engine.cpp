@@ -123,12 +123,12 @@ void await_news(engine::Engine& engine, uint64_t id) {
 }
 
 // Waits for the answer; interruptible. What is to be relayed at once goes to the R function `relay`. Nothing:
-// the job wants another fork first.
+// the job wants another fork, or word from the scheduler, first.
 std::optional<wire::Answer> await(engine::Engine& engine, uint64_t id, uint64_t element, SEXP relay) {
   for (;;) {
     relay_immediates(engine, id, relay);
     if (auto answer = engine.take(id, element)) return answer;
-    if (engine.wants_fork(id)) return std::nullopt;
+    if (engine.wants_help(id)) return std::nullopt;
     await_news(engine, id);
   }
 }

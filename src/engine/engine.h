@@ -123,6 +123,8 @@ class Engine final : private sys::ForkAware {
   // when the system refuses.
   std::optional<WorkerFds> fork_worker(uint64_t job);
   // True when a worker forked for the job was lost and its work is still to be done. take() waits for that too.
+  // Beside that: nobody here knows whether a node will ever come, but for the scheduler that was asked for them.
+  bool wants_help(uint64_t id);
   bool wants_fork(uint64_t job);
   unsigned unfinished_forks();
   // ready_fd() becomes readable when something has happened to a fork.
@@ -321,6 +323,7 @@ class Engine final : private sys::ForkAware {
   std::vector<wire::ThingId> send_segments(NodeLink& node, const Job& job);
 
   bool expects_nodes() const;
+  bool depends_on_scheduler() const;
   base::Deadline look_at_launches();
   void fail_when_nobody_can_come();
   std::string why_nobody_came() const;

@@ -102,6 +102,13 @@ shm::TaskTable Engine::share_table(uint64_t id) {
   return shm::TaskTable::attach(sys::duplicate(checked(id).table->fd()));
 }
 
+bool Engine::wants_help(uint64_t id) {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  const Job* const job = find(id);
+  return job != nullptr && (lacks_workers(*job) || depends_on_scheduler());
+}
+
 bool Engine::wants_fork(uint64_t id) {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);

@@ -100,9 +100,21 @@ base::Deadline Engine::look_at_launches() {
   return looked ? base::Deadline::in_seconds(kLookSeconds) : base::Deadline::never();
 }
 
-bool Engine::expects_nodes() const {
-  return !nodes_.empty() || !open_groups_.empty() ||
-         std::any_of(launches_.begin(), launches_.end(), [](const auto& entry) { return !entry.second->exit.known; });
+namespace {
+
+template <typename Launches>
+bool one_runs(const Launches& launches) {
+  return std::any_of(launches.begin(), launches.end(), [](const auto& entry) { return !entry.second->exit.known; });
+}
+
+}  // namespace
+
+bool Engine::expects_nodes() const { return !nodes_.empty() || !open_groups_.empty() || one_runs(launches_); }
+
+// What was asked of it has been asked, and nothing that runs here will tell what comes of it.
+bool Engine::depends_on_scheduler() const {
+  return options_.nodes && wanted_ == 0 && nodes_.empty() && !open_groups_.empty() && !launches_.empty() &&
+         !one_runs(launches_);
 }
 
 void Engine::fail_when_nobody_can_come() {
