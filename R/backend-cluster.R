@@ -96,6 +96,7 @@ launch_output <- function(backend, command) strsplit(launch_row(backend, command
 launch_reasons <- function(backend) {
   reasons <- vapply(backend$launches, function(command) {
     reason <- launch_reason(backend$launcher, command$id, launch_output(backend, command))
+    if (!is.null(command$host) && nzchar(reason)) reason <- paste0(command$host, ": ", reason)
     paste(c(reason[nzchar(reason)], nodes_said(command)), collapse = "\n")
   }, "")
   unique(reasons[nzchar(reasons)])

@@ -233,9 +233,18 @@ launch_targets.avenir_workers_slurm <- function(x) {
 launch_reason.avenir_workers_slurm <- function(x, id = NULL, output = character()) {
   said <- srun_reason(output)
   if (nzchar(said) || is.null(id)) return(if (nzchar(said)) said else last_line(output))
-  answer <- run_command(c("scontrol", "--oneliner", "show", "job", check_slurm_id(id)))
-  reason <- if (answer$status == 0L) jobs_reason(parse_jobs(answer$output)) else ""
-  if (nzchar(reason)) reason else last_line(output)
+  jobs_reason(settled_jobs(check_slurm_id(id)))
+}
+
+# What ends has its final state when all of its processes have gone, which takes a moment.
+settled_jobs <- function(id, seconds = 3) {
+  deadline <- proc.time()[["elapsed"]] + seconds
+  repeat {
+    answer <- run_command(c("scontrol", "--oneliner", "show", "job", id))
+    jobs <- parse_jobs(answer$output)
+    if (!any(jobs$state %in% "COMPLETING") || proc.time()[["elapsed"]] > deadline) return(jobs)
+    Sys.sleep(0.1)
+  }
 }
 
 # One row a job (of an array: a task) of `scontrol --oneliner show job`.

@@ -225,7 +225,7 @@ signal_name <- function(number) {
 
 worker_start_condition <- function(reason) {
   text <- paste0("no worker could be started: ", reason,
-                 "\ni Call plan(multisession) again when the cause is removed.")
+                 "\ni Call plan() again when the cause is removed.")
   future_error(text, "avenir_worker_start_error")
 }
 

@@ -25,19 +25,22 @@ engine::ClusterPort& port_of(SEXP engine) {
 std::string string_of(SEXP text) { return Rcpp::as<std::string>(text); }
 
 constexpr int kRounds = 5;
-constexpr double kConnectSeconds = 10, kPauseSeconds = 0.3;
+constexpr double kFirstSeconds = 3, kConnectSeconds = 10, kAllSeconds = 15, kPauseSeconds = 0.3;
 
-// Every address in turn, several times: a session under many connections may have closed ours.
+// Every address in turn, several times: a session under many connections may have closed ours. At first they have
+// little time: behind one that swallows everything is the way through ssh.
 std::unique_ptr<sys::ByteStream> connect_to_session(const engine::Ticket& ticket,
                                                     const engine::NodeIdentity& identity) {
   const net::Key key = engine::node_key(ticket.key, identity);
+  const auto all = base::Deadline::in_seconds(kAllSeconds);
   std::string failures;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kRounds && !all.passed(); ++round) {
     failures.clear();
     if (round > 0) ::usleep(static_cast<useconds_t>(kPauseSeconds * 1e6 * round));
     for (const std::string& address : ticket.addresses) {
       try {
-        return net::connect(address, ticket.port, identity.text(), key, base::Deadline::in_seconds(kConnectSeconds));
+        const auto deadline = base::Deadline::in_seconds(round == 0 ? kFirstSeconds : kConnectSeconds);
+        return net::connect(address, ticket.port, identity.text(), key, std::min(deadline, all));
       } catch (const base::Error& error) {
         if (error.kind() != base::ErrorKind::kDisconnected && error.kind() != base::ErrorKind::kTimeout) throw;
         failures += (failures.empty() ? "" : "; ") + std::string(error.what());

@@ -123,9 +123,9 @@ class Engine final : private sys::ForkAware {
   // when the system refuses.
   std::optional<WorkerFds> fork_worker(uint64_t job);
   // True when a worker forked for the job was lost and its work is still to be done. take() waits for that too.
-  // Beside that: nobody here knows whether a node will ever come, but for the scheduler that was asked for them.
-  bool wants_help(uint64_t id);
   bool wants_fork(uint64_t job);
+  // True then, or when only the scheduler that was asked for nodes knows whether one will ever come.
+  bool wants_help(uint64_t job);
   unsigned unfinished_forks();
   // ready_fd() becomes readable when something has happened to a fork.
   void await_end_of_fork();
