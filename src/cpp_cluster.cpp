@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "engine/cluster_port.h"
 #include "engine/early_template.h"
 #include "engine/node_run.h"

@@ -3,8 +3,8 @@
 # A child session that can be killed, and looked at from outside.
 source("../testthat/helper-child.R", local = TRUE)
 
-ssh_workers <- function(hosts = rep(rig_hosts(), each = 2L), ...) {
-  workers_ssh(hosts, options = ssh_options(), rscript = rscript(), ...)
+ssh_workers <- function(hosts = rep(rig_hosts(), each = 2L), ..., command = rscript()) {
+  workers_ssh(hosts, options = ssh_options(), rscript = command, ...)
 }
 
 # Its tickets lie where all hosts see them.

@@ -16,8 +16,7 @@ test_that("a key that is refused", {
 })
 
 test_that("a host without R there", {
-  launcher <- workers_ssh("h1", options = ssh_options(), rscript = "/no/Rscript")
-  start_error(launcher, pattern = "there is no Rscript.*rscript = ")
+  start_error(ssh_workers("h1", command = "/no/Rscript"), pattern = "there is no Rscript.*rscript = ")
 })
 
 # A copy of the package as another version would be.
@@ -39,7 +38,14 @@ test_that("another version of avenir there", {
   library <- other_version("Version", "0.0.0.1")
   on.exit(unlink(library, recursive = TRUE))
   words <- c("env", paste0("R_LIBS=", library), rscript())
-  start_error(workers_ssh("h1", options = ssh_options(), rscript = words), pattern = "h1.*avenir 0.0.0.1.*same")
+  start_error(ssh_workers("h1", command = words), pattern = "h1.*avenir 0.0.0.1.*same")
+})
+
+test_that("another version of R there", {
+  code <- "f <- avenir:::node_description; g <- function() utils::modifyList(f(), list(r = '3.6.0'));
+           utils::assignInNamespace('node_description', g, 'avenir')"
+  words <- c(rscript(), "-e", gsub("\n *", " ", code))
+  start_error(ssh_workers("h1", command = words), pattern = "h1.*R 3.6.0.*same")
 })
 
 test_that("a firewall", {

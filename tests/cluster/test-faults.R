@@ -79,6 +79,18 @@ test_that("a link that is cut in one direction only is noticed by both ends", {
   expect_identical(got, expected_of())
 })
 
+test_that("a node that stands still is given up, and what it has to say later is not heard", {
+  backend <- local_pair(lost_after = 1.5)
+  pid <- nodes_here(backend)$pid[nodes_here(backend)$host == "h2"]
+  on.exit(rig("exec", "h2", "kill", "-CONT", pid), add = TRUE)
+  got <- map_with(rig_words("exec h2 kill -STOP", pid))
+  expect_identical(nodes_here(backend)$host, "h1")
+  rig("exec", "h2", "kill", "-CONT", pid)
+  expect_no_processes("h2", 5)
+  expect_identical(future_sapply(1:4, function(i) Sys.info()[["nodename"]]), rep("h1", 4))
+  expect_identical(got, expected_of())
+})
+
 test_that("a host that loses its power costs no result", {
   backend <- local_pair()
   on.exit(rig("start-node", "h2"), add = TRUE)
