@@ -2,7 +2,7 @@
 
 start_error <- function(workers, ..., pattern, seconds = 10) {
   local_cluster(workers, ...)
-  error <- error_within(seconds, value(future(1)))
+  error <- suppressWarnings(error_within(seconds, value(future(1))))
   expect_s3_class(error, "avenir_worker_start_error")
   expect_match(conditionMessage(error), pattern)
 }
@@ -41,10 +41,17 @@ test_that("another version of avenir there", {
   start_error(ssh_workers("h1", command = words), pattern = "h1.*avenir 0.0.0.1.*same")
 })
 
+# A site's profile that has the node say so.
 test_that("another version of R there", {
-  code <- "f <- avenir:::node_description; g <- function() utils::modifyList(f(), list(r = '3.6.0'));
-           utils::assignInNamespace('node_description', g, 'avenir')"
-  words <- c(rscript(), "-e", gsub("\n *", " ", code))
+  profile <- file.path(Sys.getenv("RIG_DIR"), "profile.R")
+  on.exit(unlink(profile))
+  writeLines("setHook(packageEvent('avenir', 'onLoad'), function(...) {
+    namespace <- asNamespace('avenir')
+    truth <- namespace$node_description
+    if (bindingIsLocked('node_description', namespace)) unlockBinding('node_description', namespace)
+    assign('node_description', function() replace(truth(), 'r', '3.6.0'), namespace)
+  })", profile)
+  words <- c("env", paste0("R_PROFILE=", profile), rscript())
   start_error(ssh_workers("h1", command = words), pattern = "h1.*R 3.6.0.*same")
 })
 
