@@ -1,5 +1,5 @@
-# A node: serves a session that is elsewhere, with workers of its own. Sourced by worker.R, in the process that a launcher
-# has started; uses nothing of the avenir namespace, whose loading takes as long as R itself.
+# A node: serves a session that is elsewhere, with workers of its own. Sourced by worker.R, in the process that a
+# launcher has started; uses nothing of the avenir namespace, whose loading takes as long as R itself.
 #
 # Arguments: --workers=N, --rank-from=VARIABLE,... (the first that is set), --first-rank=N (what it counts from),
 # --ticket-file=PATH. Without a file the ticket is the first line of standard input.

@@ -41,17 +41,12 @@ test_that("another version of avenir there", {
   start_error(ssh_workers("h1", command = words), pattern = "h1.*avenir 0.0.0.1.*same")
 })
 
-# A site's profile that has the node say so.
 test_that("another version of R there", {
-  profile <- file.path(Sys.getenv("RIG_DIR"), "profile.R")
-  on.exit(unlink(profile))
-  writeLines("setHook(packageEvent('avenir', 'onLoad'), function(...) {
-    namespace <- asNamespace('avenir')
-    truth <- namespace$node_description
-    if (bindingIsLocked('node_description', namespace)) unlockBinding('node_description', namespace)
-    assign('node_description', function() replace(truth(), 'r', '3.6.0'), namespace)
-  })", profile)
-  words <- c("env", paste0("R_PROFILE=", profile), rscript())
+  library <- other_version("Version", as.character(utils::packageVersion("avenir")))
+  on.exit(unlink(library, recursive = TRUE))
+  node <- file.path(library, "avenir", "worker", "node.R")
+  writeLines(sub("as.character(getRversion())", "'3.6.0'", readLines(node), fixed = TRUE), node)
+  words <- c("env", paste0("R_LIBS=", library), rscript())
   start_error(ssh_workers("h1", command = words), pattern = "h1.*R 3.6.0.*same")
 })
 
@@ -78,7 +73,7 @@ test_that("a worker of another plan is refused", {
   words <- strsplit(ticket, " ")[[1L]]
   words[5L] <- strrep("0", nchar(words[5L]))
   command <- c("R_LIBS" = paste(.libPaths(), collapse = ":"))
-  argv <- c(rscript(), "--no-init-file", "-e", "avenir:::run_node()", "--workers=1")
+  argv <- c(rscript(), "--no-init-file", "-e", avenir:::node_expression, "--workers=1")
   avenir:::launch_program(mine$engine, argv, paste(words, collapse = " "), "other", command)
   launches <- function() avenir:::cpp_cluster_launches(mine$engine)
   expect_true(wait_until(function() !all(launches()$running), 20))
