@@ -41,6 +41,10 @@ cpp_cluster_nodes <- function(engine) {
     .Call(`_avenir_cpp_cluster_nodes`, engine)
 }
 
+cpp_cluster_workers <- function(engine) {
+    .Call(`_avenir_cpp_cluster_workers`, engine)
+}
+
 cpp_cluster_remove <- function(engine, node) {
     .Call(`_avenir_cpp_cluster_remove`, engine, node)
 }
@@ -119,6 +123,10 @@ cpp_engine_free_workers <- function(engine) {
 
 cpp_engine_workers <- function(engine) {
     .Call(`_avenir_cpp_engine_workers`, engine)
+}
+
+cpp_resident_memory <- function(pids) {
+    .Call(`_avenir_cpp_resident_memory`, pids)
 }
 
 cpp_engine_dead <- function(engine) {

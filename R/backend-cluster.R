@@ -45,10 +45,16 @@ open_port <- function(backend, port) {
 # ---- Launches ----
 
 # Starts nodes with `count` workers together, or as many as the launcher says.
-launch_nodes <- function(backend, count = NULL) {
-  commands <- launch_commands(backend$launcher, launch_session(backend), count)
+launch_nodes <- function(backend, count = NULL) invisible(launch_start(backend$launcher, backend, count))
+
+# Most launchers have local commands that bring nodes.
+launch_start <- function(x, backend, count) UseMethod("launch_start")
+
+#' @export
+launch_start.default <- function(x, backend, count) {
+  commands <- launch_commands(x, launch_session(backend), count)
   for (command in commands) start_launch(backend, command)
-  invisible(length(commands))
+  length(commands)
 }
 
 launch_session <- function(backend) {

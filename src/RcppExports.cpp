@@ -121,6 +121,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_cluster_workers
+SEXP cpp_cluster_workers(SEXP engine);
+RcppExport SEXP _avenir_cpp_cluster_workers(SEXP engineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_workers(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_cluster_remove
 SEXP cpp_cluster_remove(SEXP engine, SEXP node);
 RcppExport SEXP _avenir_cpp_cluster_remove(SEXP engineSEXP, SEXP nodeSEXP) {
@@ -351,6 +361,16 @@ BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_engine_workers(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_resident_memory
+SEXP cpp_resident_memory(Rcpp::IntegerVector pids);
+RcppExport SEXP _avenir_cpp_resident_memory(SEXP pidsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::IntegerVector >::type pids(pidsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_resident_memory(pids));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -694,6 +714,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_cluster_launch", (DL_FUNC) &_avenir_cpp_cluster_launch, 5},
     {"_avenir_cpp_cluster_launches", (DL_FUNC) &_avenir_cpp_cluster_launches, 1},
     {"_avenir_cpp_cluster_nodes", (DL_FUNC) &_avenir_cpp_cluster_nodes, 1},
+    {"_avenir_cpp_cluster_workers", (DL_FUNC) &_avenir_cpp_cluster_workers, 1},
     {"_avenir_cpp_cluster_remove", (DL_FUNC) &_avenir_cpp_cluster_remove, 2},
     {"_avenir_cpp_cluster_counts", (DL_FUNC) &_avenir_cpp_cluster_counts, 1},
     {"_avenir_cpp_node_fork_template", (DL_FUNC) &_avenir_cpp_node_fork_template, 1},
@@ -714,6 +735,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_engine_resize", (DL_FUNC) &_avenir_cpp_engine_resize, 3},
     {"_avenir_cpp_engine_free_workers", (DL_FUNC) &_avenir_cpp_engine_free_workers, 1},
     {"_avenir_cpp_engine_workers", (DL_FUNC) &_avenir_cpp_engine_workers, 1},
+    {"_avenir_cpp_resident_memory", (DL_FUNC) &_avenir_cpp_resident_memory, 1},
     {"_avenir_cpp_engine_dead", (DL_FUNC) &_avenir_cpp_engine_dead, 1},
     {"_avenir_cpp_serialize", (DL_FUNC) &_avenir_cpp_serialize, 1},
     {"_avenir_cpp_unserialize", (DL_FUNC) &_avenir_cpp_unserialize, 1},

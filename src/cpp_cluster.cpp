@@ -172,6 +172,26 @@ SEXP cpp_cluster_nodes(SEXP engine) {
   });
 }
 
+// The workers of the nodes that are here, as each node has told last; `memory` is 0 where it is not known. A node that
+// has not told yet has none.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_workers(SEXP engine) {
+  return rbridge::door([&]() -> SEXP {
+    auto infos = get_engine(engine).worker_infos();
+    using Info = engine::WorkerInfo;
+    infos.erase(std::remove_if(infos.begin(), infos.end(), [](const Info& i) { return i.node == 0; }), infos.end());
+    return Rcpp::DataFrame::create(
+        Rcpp::Named("id") = column(infos, [](const Info& i) { return static_cast<int>(i.id); }),
+        Rcpp::Named("node") = column(infos, [](const Info& i) { return static_cast<int>(i.node); }),
+        Rcpp::Named("host") = column(infos, [](const Info& i) { return i.host; }),
+        Rcpp::Named("pid") = column(infos, [](const Info& i) { return static_cast<int>(i.pid); }),
+        Rcpp::Named("state") = column(infos, [](const Info& i) { return std::string(i.state); }),
+        Rcpp::Named("answers") = column(infos, [](const Info& i) { return static_cast<double>(i.answers); }),
+        Rcpp::Named("memory") = column(infos, [](const Info& i) { return static_cast<double>(i.memory); }),
+        Rcpp::Named("stringsAsFactors") = false);
+  });
+}
+
 // It does what it has, and leaves. FALSE: there is no such node.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cluster_remove(SEXP engine, SEXP node) {

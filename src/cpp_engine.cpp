@@ -15,6 +15,7 @@
 #include "shm/job_data.h"
 #include "shm/segment_store.h"
 #include "shm/task_table.h"
+#include "sys/memory_use.h"
 #include "worker/engine_options.h"
 #include "worker/worker_loop.h"
 
@@ -466,6 +467,17 @@ SEXP cpp_engine_workers(SEXP engine) {
     return Rcpp::DataFrame::create(Rcpp::Named("id") = id, Rcpp::Named("pid") = pid, Rcpp::Named("state") = state,
                                    Rcpp::Named("answers") = answers, Rcpp::Named("host") = host,
                                    Rcpp::Named("node") = node);
+  });
+}
+
+// Bytes in use by processes of this machine; NA where the system does not say.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_resident_memory(Rcpp::IntegerVector pids) {
+  return rbridge::door([&]() -> SEXP {
+    Rcpp::NumericVector bytes(pids.size(), NA_REAL);
+    for (R_xlen_t i = 0; i < pids.size(); ++i)
+      if (const auto used = sys::resident_memory(pids[i])) bytes[i] = static_cast<double>(*used);
+    return bytes;
   });
 }
 

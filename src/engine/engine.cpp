@@ -362,11 +362,11 @@ std::vector<WorkerInfo> Engine::worker_infos() {
   std::lock_guard<std::mutex> lock(mutex_);
   std::vector<WorkerInfo> infos;
   for (const auto& [id, worker] : workers_)
-    infos.push_back({id, worker->pid, name_of(worker->state), worker->answers, "", 0, worker->state});
+    infos.push_back({id, worker->pid, name_of(worker->state), worker->answers, "", 0, worker->state, 0});
   for (const auto& [number, node] : nodes_)
     for (const auto& worker : node->status.workers)
       infos.push_back({worker.id, worker.pid, name_of(static_cast<State>(worker.state)), worker.answers, node->host,
-                       number, static_cast<State>(worker.state)});
+                       number, static_cast<State>(worker.state), worker.memory});
   return infos;
 }
 

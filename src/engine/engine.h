@@ -51,6 +51,7 @@ struct WorkerInfo {
   std::string host;   // empty: the session's
   uint32_t node = 0;  // 0: none
   WorkerLink::State code = WorkerLink::State::kIdle;
+  uint64_t memory = 0;  // bytes in use, of a node's; 0: not known
 };
 
 struct NodeInfo {

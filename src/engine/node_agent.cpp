@@ -323,7 +323,8 @@ void NodeAgent::send_status() {
   wire::NodeStatus status;
   status.memory = sys::available_memory();
   for (const WorkerInfo& worker : engine_.worker_infos())
-    status.workers.push_back({worker.id, worker.pid, static_cast<uint32_t>(worker.code), worker.answers});
+    status.workers.push_back({worker.id, worker.pid, static_cast<uint32_t>(worker.code), worker.answers,
+                              sys::resident_memory(worker.pid).value_or(0)});
   channel_.push(FrameType::kNodeStatus, 0, status.encode());
 }
 

@@ -91,6 +91,13 @@ uint64_t private_memory() {
   return (resident - shared) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+std::optional<uint64_t> resident_memory(int pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
+  uint64_t size = 0, resident = 0;
+  if (!(file >> size >> resident)) return std::nullopt;
+  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 std::optional<uint64_t> out_of_memory_kills() {
   for (const Group& group : memory_groups()) {
     const std::string file = group.folder + (group.first_version ? "memory.oom_control" : "memory.events");

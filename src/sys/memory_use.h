@@ -10,6 +10,10 @@ namespace avenir::sys {
 // the system does not say.
 uint64_t private_memory();
 
+// Bytes of memory that a process of this machine has in use, what it shares with others included. Empty where the system
+// does not say, or there is no such process.
+std::optional<uint64_t> resident_memory(int pid);
+
 // How often the system has ended a process for lack of memory, in this process's control group or, where that is not
 // known, on the whole machine. Empty where the system does not say.
 std::optional<uint64_t> out_of_memory_kills();

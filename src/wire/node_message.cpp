@@ -129,6 +129,7 @@ base::Bytes NodeStatus::encode() const {
     out.put(worker.pid);
     out.put(worker.state);
     out.put(worker.answers);
+    out.put(worker.memory);
   }
   return out.take();
 }
@@ -137,12 +138,13 @@ NodeStatus NodeStatus::decode(const base::SharedBytes& body) {
   base::ByteReader in(body);
   NodeStatus status;
   status.memory = in.get<uint64_t>();
-  status.workers.resize(checked_count(in, 20));
+  status.workers.resize(checked_count(in, 28));
   for (Worker& worker : status.workers) {
     worker.id = in.get<uint32_t>();
     worker.pid = in.get<int32_t>();
     worker.state = in.get<uint32_t>();
     worker.answers = in.get<uint64_t>();
+    worker.memory = in.get<uint64_t>();
   }
   return status;
 }

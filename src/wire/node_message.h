@@ -114,6 +114,7 @@ struct NodeStatus {
     int32_t pid;
     uint32_t state;  // engine::WorkerLink::State
     uint64_t answers;
+    uint64_t memory;  // bytes in use; 0: not known
   };
   uint64_t memory = 0;  // that the machine has left, in bytes
   std::vector<Worker> workers;
