@@ -15,9 +15,9 @@
 #' [workers_ssh()], an allocation of Slurm and a cluster object of parallel are what they are: set the plan again with
 #' others.
 #'
-#' `plan_shrink()` lets workers end when they have done what they are doing: nothing is lost. On this machine all workers
-#' are alike: as many as there are `ids` end, those first that have nothing to do. On other machines a node ends with
-#' all its workers, and a message says so when some of them were not named. One worker stays in any case.
+#' `plan_shrink()` lets workers end when they have done what they are doing: nothing is lost. On this machine all
+#' workers are alike: as many as there are `ids` end, those first that have nothing to do. On other machines a node
+#' ends with all its workers, and a message says so when some of them were not named. One worker stays in any case.
 #'
 #' Both last until the plan changes. To set the same plan again changes nothing.
 #'

@@ -13,8 +13,8 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 #'
 #' `plan()` says how futures and maps are evaluated from here on. `sequential` evaluates them in this R
 #' session; `multisession` in R sessions on this machine that run in the background; `multicore` in forks of this
-#' session, made when the future is; `cluster` in R sessions on machines given by name (this version: on this
-#' machine only).
+#' session, made when the future is; `cluster` in R sessions on other machines, which ssh, Slurm or any other scheduler
+#' starts.
 #'
 #' @details
 #' A plan is given as a name (`plan(multisession, workers = 4)`), a string, or a strategy made by [tweak()]. A
@@ -48,11 +48,57 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 #'   of the plan before are ended (`.cleanup`), whether workers are started now or when first needed
 #'   (`.init`).
 #' @return The stack before, invisibly; for the words the thing they name.
+#' @section Clusters:
+#' `workers` of `plan(cluster)` says where workers are: names of machines, to which ssh is used, a name given n times
+#' for n workers (those of [workers_ssh()]); what [workers_slurm()], [workers_ssh()], [workers_file()] or
+#' [workers_command()] returned; a cluster object of package parallel, whose R processes are used once, to start other
+#' ones beside them, and are free again; a function that returns one of these. A number, and names that all mean this
+#' machine, are workers as `multisession` has them. The machines need the same version of avenir and of R (4.2.1 and
+#' 4.2.3 are the same) and the same platform; a machine with others is refused, and the error says what differs.
+#'
+#' On each machine one process, a *node*, forks the workers and has one connection to this session. A large object goes
+#' to each machine once, whatever the number of its workers. Nodes may come and go, also during a map: the first one
+#' begins. [plan_workers()] lists the workers, [plan_grow()] and [plan_shrink()] change their number.
+#'
+#' Besides `max_memory` and `interrupt_grace` there are these arguments:
+#'
+#' * `lost_after` (15): so many seconds without a word, and a machine is given up. A cut that is shorter loses nothing.
+#' * `heartbeat` (2): at least every so many seconds both sides say something.
+#' * `queue_timeout` (`Inf`): seconds until the first worker has to be there; then the futures that wait are errors of
+#'   class `avenir_worker_start_error`. Schedulers may let jobs wait long: a message tells the scheduler's reason.
+#' * `port` (0: any that is free): where this session listens, if a firewall lets only some ports through.
+#' * `user`, `rshopts`, `revtunnel`, `rscript`: for names of machines, as `user`, `options`, `revtunnel` and `rscript`
+#'   of [workers_ssh()].
+#'
+#' Option `avenir.cluster.address` has the addresses of this machine that nodes are to use, the first of which it
+#' listens at; without it they are found by the routes to the machines. Option `avenir.cluster.folder` names the folder
+#' for the keys of batch jobs ([workers_slurm()]): it must be yours, closed to others, and seen by the machines.
+#'
+#' When a machine is lost, others do again what it had not answered: once more by itself, and as often as `retries` says
+#' besides. Then that future or element is a `WorkerLostError`, which names the host and the reason, the scheduler's own
+#' where it tells (out of memory, node failure, preempted, time limit). Something may therefore be evaluated twice, but
+#' its answer counts once. When this session ends, is killed or cannot be reached for `lost_after` seconds, nodes end
+#' with their workers.
+#' @section Security of clusters:
+#' What session and nodes say to each other is encrypted, and both have proved who they are before: TLS 1.3 of the
+#' system's OpenSSL, with a key that both must know. There is no way to switch that off; where OpenSSL is missing,
+#' `plan(cluster)` with other machines is an error of class `avenir_unsupported_error`, and everything else works. Each
+#' plan has a secret of 32 bytes of the system's random generator (never R's), from which each node's key is derived;
+#' each is good for one node and one start. It is told to a node by the standard input of what starts it, or in a file
+#' that only you can read, never in arguments or environment variables. The session listens at one address and only
+#' while such a plan is in force. What comes from somebody who has not proved to know a key is limited in size, number
+#' and time, is not logged, and never reaches R.
+#'
+#' Not promised is protection from root and from your own user on any of the machines, from whoever can read what ssh,
+#' the scheduler, the folder's file system or a cluster object's connections carry (they bring the key), and from a node
+#' that has proved itself: it runs your code, and this session reads its values. Nor is it hidden that, when and how
+#' much is sent, nor can somebody on the network be kept from disturbing the connections.
 #' @section Errors:
 #' An unknown plan and a number of workers that is not a whole number from 1 are errors of class
 #' `avenir_invalid_argument`; workers that cannot start are errors of class `avenir_worker_start_error`. The
 #' plan before stays in force.
-#' @seealso [future()], [future_lapply()], [nbrOfWorkers()]
+#' @seealso [future()], [future_lapply()], [nbrOfWorkers()], [plan_workers()]; [workers_ssh()], [workers_slurm()],
+#'   [workers_file()], [workers_command()]
 #' @examples
 #' plan(sequential)
 #' value(future(1 + 1))
@@ -63,6 +109,11 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 #'
 #' with(plan(sequential), value(future(Sys.getpid() == Sys.getpid())))
 #' plan(sequential)
+#' }
+#'
+#' \dontrun{
+#' plan(cluster, workers = c("n1", "n2", "n2"))                        # ssh: one worker on n1, two on n2
+#' plan(cluster, workers = workers_slurm(c(4, 40), time = "2:00:00"))  # jobs of Slurm
 #' }
 #' @export
 plan <- function(strategy = NULL, ..., substitute = TRUE, .skip = FALSE, .call = TRUE, .cleanup = NA,
@@ -77,7 +128,8 @@ plan <- function(strategy = NULL, ..., substitute = TRUE, .skip = FALSE, .call =
 
 #' @rdname plan
 #' @param workers The number of workers: a whole number from 1, or a function that returns one. With 1 worker
-#'   everything is evaluated in this session; `I(1)` asks for one worker in the background.
+#'   everything is evaluated in this session; `I(1)` asks for one worker in the background. Under `cluster` also
+#'   machines: see section Clusters.
 #' @param rscript_libs The library paths of the workers.
 #' @param envir Not used.
 #' @export

@@ -10,8 +10,8 @@ namespace avenir::sys {
 // the system does not say.
 uint64_t private_memory();
 
-// Bytes of memory that a process of this machine has in use, what it shares with others included. Empty where the system
-// does not say, or there is no such process.
+// Bytes of memory that a process of this machine has in use, what it shares with others included. Empty where the
+// system does not say, or there is no such process.
 std::optional<uint64_t> resident_memory(int pid);
 
 // How often the system has ended a process for lack of memory, in this process's control group or, where that is not
