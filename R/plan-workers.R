@@ -147,11 +147,11 @@ backend_grow.multisession_backend <- function(backend, n) resize_checked(backend
 backend_grow.multicore_backend <- function(backend, n) resize_checked(backend, n)
 
 #' @export
-backend_shrink.multisession_backend <- function(backend, workers) shrink_local(backend, nrow(workers))
+backend_shrink.multisession_backend <- function(backend, workers) shrink_local(backend, workers)
 
 # Forks come and go; what there is less of is their turns.
 #' @export
-backend_shrink.multicore_backend <- function(backend, workers) shrink_local(backend, nrow(workers))
+backend_shrink.multicore_backend <- function(backend, workers) shrink_local(backend, workers)
 
 resize_checked <- function(backend, n) {
   total <- backend$workers + as.integer(n)
@@ -159,7 +159,9 @@ resize_checked <- function(backend, n) {
   resize_local(backend, total)
 }
 
-shrink_local <- function(backend, count) {
+# One that ends has given up its place already.
+shrink_local <- function(backend, workers) {
+  count <- sum(workers$state != "ending")
   if (count >= backend$workers) stop_last_worker(backend)
   resize_local(backend, backend$workers - count)
 }

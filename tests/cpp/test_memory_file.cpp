@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "shm/region.h"
 #include "support.h"
 #include "sys/memory_file.h"
+#include "sys/memory_use.h"
 
 using avenir::base::ErrorKind;
 using namespace avenir::sys;
@@ -81,4 +83,9 @@ TEST_CASE("the tail of a file is its last bytes, all of it when it is short") {
   write_at(file.get(), "0123456789", 10, 0);
   CHECK(read_tail(file.get(), 4) == "6789");
   CHECK(read_tail(file.get(), 100) == "0123456789");
+}
+
+TEST_CASE("a process has memory in use, one that is not there has none that is known") {
+  if (const auto used = avenir::sys::resident_memory(::getpid())) CHECK(*used > 100000);
+  CHECK(!avenir::sys::resident_memory(-1));
 }

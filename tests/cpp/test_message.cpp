@@ -2,6 +2,7 @@
 
 #include "support.h"
 #include "wire/message.h"
+#include "wire/node_message.h"
 
 using avenir::base::ByteWriter;
 using avenir::base::ErrorKind;
@@ -97,4 +98,18 @@ TEST_CASE("a worker cannot send the answers that only the engine makes, nor unkn
 
 TEST_CASE("the head of a large answer that is cut off is refused") {
   CHECK(error_kind_of([] { decode_answer_head(shared("short")); }) == ErrorKind::kDisconnected);
+}
+
+TEST_CASE("a node's word on its workers survives its journey, at any cut it is refused") {
+  NodeStatus status;
+  status.memory = 1 << 30;
+  status.workers.push_back({3, 4711, 2, 40, 47 << 20});
+  const auto body = to_shared(status.encode());
+  const NodeStatus read = NodeStatus::decode(body);
+  REQUIRE(read.workers.size() == 1);
+  CHECK(read.memory == 1 << 30);
+  CHECK(read.workers[0].answers == 40);
+  CHECK(read.workers[0].memory == 47 << 20);
+  for (size_t size = 0; size < body.size(); ++size)
+    CHECK(error_kind_of([&] { NodeStatus::decode(body.slice(0, size)); }) == ErrorKind::kDisconnected);
 }
