@@ -33,14 +33,15 @@ launch_start.avenir_workers_parallel <- function(x, backend, count) {
   groups <- session$group + seq_along(x$hosts) - 1L
   tickets <- vapply(groups, function(group) session$ticket(group, 1L, session$addresses), "")
   on.exit(for (group in groups) cpp_cluster_forget(backend$engine, as.character(group)))
-  failures <- parallel::clusterApply(x$cluster, Map(list, tickets, unname(x$hosts)), start_node_there, session$libs)
+  commands <- lapply(x$hosts, function(n) node_command(session, c(workers_argument(n), "--rank-from=AVENIR_RANK"), ""))
+  failures <- parallel::clusterApply(x$cluster, Map(list, tickets, unname(commands)), start_node_there, session$libs)
   assert_started(names(x$hosts), failures)
   await_groups(backend, groups, names(x$hosts))
   backend$workers <- backend$workers + sum(x$hosts)
   length(groups)
 }
 
-# `what`: list(ticket, number of workers). The shell opens the file and removes it before the node begins; the ticket is
+# `what`: list(ticket, node_command() with "" for Rscript). The shell opens the file and removes it before the node begins; the ticket is
 # never in an argument. Returns "", or why no node was started.
 start_node_there <- function(what, libraries) {
   libraries <- unique(c(libraries[dir.exists(libraries)], .libPaths()))
@@ -52,8 +53,9 @@ start_node_there <- function(what, libraries) {
   file <- tempfile("ticket-")
   on.exit(unlink(file), add = TRUE)
   writeLines(what[[1L]], file)
-  words <- c("env", paste0("R_LIBS=", paste(libraries, collapse = ":")), file.path(R.home("bin"), "Rscript"),
-             "--no-init-file", "-e", "avenir:::run_node()", paste0("--workers=", what[[2L]]), "--rank-from=AVENIR_RANK")
+  words <- what[[2L]]
+  words[startsWith(words, "R_LIBS=")] <- paste0("R_LIBS=", paste(libraries, collapse = ":"))
+  words[words == ""] <- file.path(R.home("bin"), "Rscript")
   line <- sprintf("exec 3<%1$s; rm -f %1$s; nohup %2$s <&3 3<&- >/dev/null 2>&1 &", shQuote(file),
                   paste(shQuote(words), collapse = " "))
   status <- system(line)
