@@ -33,7 +33,9 @@ launch_start.avenir_workers_parallel <- function(x, backend, count) {
   groups <- session$group + seq_along(x$hosts) - 1L
   tickets <- vapply(groups, function(group) session$ticket(group, 1L, session$addresses), "")
   on.exit(for (group in groups) cpp_cluster_forget(backend$engine, as.character(group)))
-  commands <- lapply(x$hosts, function(n) node_command(session, c(workers_argument(n), "--rank-from=AVENIR_RANK"), ""))
+  commands <- lapply(x$hosts, function(n) {
+    node_command(session, c(workers_argument(n), "--rank-from=AVENIR_RANK"), rscript = "")
+  })
   failures <- parallel::clusterApply(x$cluster, Map(list, tickets, unname(commands)), start_node_there, session$libs)
   assert_started(names(x$hosts), failures)
   await_groups(backend, groups, names(x$hosts))
@@ -41,8 +43,8 @@ launch_start.avenir_workers_parallel <- function(x, backend, count) {
   length(groups)
 }
 
-# `what`: list(ticket, node_command() with "" for Rscript). The shell opens the file and removes it before the node begins; the ticket is
-# never in an argument. Returns "", or why no node was started.
+# `what`: list(ticket, node_command() with "" for Rscript). The shell opens the file and removes it before the node
+# begins; the ticket is never in an argument. Returns "", or why no node was started.
 start_node_there <- function(what, libraries) {
   libraries <- unique(c(libraries[dir.exists(libraries)], .libPaths()))
   if (!nzchar(system.file(package = "avenir", lib.loc = libraries))) {
