@@ -118,7 +118,7 @@ node_outputs <- function(command) if (!is.null(command$ticket_file)) Sys.glob(pa
 
 # ---- Waiting for the first node ----
 
-has_nodes <- function(backend) any(cpp_cluster_nodes(backend$engine)$state %in% c("ready", "draining"))
+has_nodes <- function(backend) any(cpp_cluster_nodes(backend$engine)$state %in% c("ready", "leaving"))
 
 # Returns when the job has an answer or a node is there to work on it. Says why it takes long when it does.
 await_nodes <- function(backend, id) {
@@ -215,7 +215,7 @@ busy_workers <- function(backend) backend$workers - min(backend$workers, cpp_eng
 #' @export
 backend_describe.cluster_backend <- function(backend) {
   nodes <- cpp_cluster_nodes(backend$engine)
-  here <- nodes[nodes$state %in% c("ready", "draining"), ]
+  here <- nodes[nodes$state %in% c("ready", "leaving"), ]
   c(sprintf("cluster: %d workers, %d of them on %d nodes that have joined", backend$workers, sum(here$workers),
             nrow(here)),
     sprintf("node %d: %s, pid %d, %s, %d workers, %.0f answers", here$node, here$host, here$pid, here$state,
