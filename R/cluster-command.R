@@ -22,7 +22,8 @@
 #' @seealso [plan()], [workers_slurm()], [workers_ssh()]
 #' @examples
 #' workers_command(start = "qsub -t 1-{n} -N {id}", stop = "qdel {id}", n = 20)
-#' workers_command(start = "kubectl run {id} --image=r-avenir -- {command}", stop = "kubectl delete pod {id}", n = 1)
+#' workers_command(start = "kubectl run {id} --image=r-avenir -- {command}",
+#'                 stop = "kubectl delete pod {id}", n = 1)
 #' @export
 workers_command <- function(start, stop = NULL, n = 1) {
   bounds <- check_bounds(n)

@@ -112,7 +112,7 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 #' }
 #'
 #' \dontrun{
-#' plan(cluster, workers = c("n1", "n2", "n2"))                        # ssh: one worker on n1, two on n2
+#' plan(cluster, workers = c("n1", "n2", "n2"))  # ssh: one worker on n1, two on n2
 #' plan(cluster, workers = workers_slurm(c(4, 40), time = "2:00:00"))  # jobs of Slurm
 #' }
 #' @export
