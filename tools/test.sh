@@ -153,7 +153,7 @@ gate_cluster() {
     limited 300 Rscript --vanilla tools/run-testthat.R --tests=tests/cluster --lib="$library"
   )
   status=$?
-  limited 60 sh tools/rig.sh down "$work/rig"
+  timeout -k 20 60 sh tools/rig.sh down "$work/rig"  # whatever time is left
   return $status
 }
 
