@@ -150,7 +150,7 @@ gate_cluster() {
   names=$(limited 60 sh tools/rig.sh up "$work/rig") || return 1
   (
     for name in $names; do export "${name?}"; done
-    limited 300 Rscript --vanilla tools/run-testthat.R --tests=tests/cluster --lib="$library"
+    limited 420 Rscript --vanilla tools/run-testthat.R --tests=tests/cluster --lib="$library"
   )
   status=$?
   timeout -k 20 60 sh tools/rig.sh down "$work/rig"  # whatever time is left

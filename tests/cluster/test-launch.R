@@ -57,7 +57,7 @@ test_that("a job array has a node in each job, and one that is requeued comes ba
   expect_true(wait_until(function() {
     command_output("scontrol", c("update", paste0("JobId=", task), "StartTime=now"))
     identical(command_output("squeue", c("-h", "-j", task, "-o", "%T")), "RUNNING")
-  }, 60))
+  }, 150))
   again <- await_nodes(session, 1L, 60)
   expect_identical(unlist(again[c("rank", "attempt")], use.names = FALSE), c("1", "1"))
   avenir:::launch_stop(launcher, id)
