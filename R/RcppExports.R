@@ -37,6 +37,10 @@ cpp_cluster_launches <- function(engine) {
     .Call(`_avenir_cpp_cluster_launches`, engine)
 }
 
+cpp_cluster_has_nodes <- function(engine) {
+    .Call(`_avenir_cpp_cluster_has_nodes`, engine)
+}
+
 cpp_cluster_nodes <- function(engine) {
     .Call(`_avenir_cpp_cluster_nodes`, engine)
 }
@@ -47,10 +51,6 @@ cpp_cluster_workers <- function(engine) {
 
 cpp_cluster_remove <- function(engine, node) {
     .Call(`_avenir_cpp_cluster_remove`, engine, node)
-}
-
-cpp_cluster_counts <- function(engine) {
-    .Call(`_avenir_cpp_cluster_counts`, engine)
 }
 
 cpp_node_fork_template <- function(forked) {

@@ -1,5 +1,6 @@
 # The cluster backend: nodes on other machines, each a process with workers of its own, started by a launcher
-# (R/cluster-launch.R) and fed over encrypted connections by this session's engine. What a node runs is in R/node.R.
+# (R/cluster-launch.R) and fed over encrypted connections by this session's engine. What a node runs is in
+# inst/worker/node.R.
 
 # `launcher`: an object of workers_slurm() and the like. Seconds: `start_timeout` until a node that runs has joined,
 # `queue_timeout` until the first has (schedulers may let them wait), `lost_after` without a word until a node is given
@@ -9,7 +10,7 @@ new_cluster_backend <- function(launcher, lost_after = 15, heartbeat = 2, queue_
                                 reuse = NULL) {
   assert_tls()
   options <- in_own_folder(multisession_options(0L, start_timeout, interrupts = interrupts, ...))
-  options$nodes <- session_node_options(check_seconds(heartbeat, "heartbeat"), check_seconds(lost_after, "lost_after"))
+  options$nodes <- session_node_options(check_timeout(heartbeat, "heartbeat"), check_timeout(lost_after, "lost_after"))
   backend <- new_backend("cluster", c("ClusterFuture", "MultiprocessFuture"), workers = 0L, options = options,
                          interrupts = options$interrupts, launcher = launcher, launches = list(), next_group = 1L,
                          queue_timeout = queue_timeout)
@@ -27,11 +28,6 @@ assert_tls <- function() {
   missing <- cpp_tls_missing()
   if (!nzchar(missing)) return(invisible())
   stop_avenir(paste("plan(cluster) with workers on other machines:", missing), "avenir_unsupported_error")
-}
-
-check_seconds <- function(x, name) {
-  if (is_number(x) && x > 0) return(as.double(x))
-  invalid_argument(sprintf("`%s` must be a number of seconds above 0", name), x)
 }
 
 # One address only, never all of the machine's.
@@ -80,9 +76,8 @@ start_launch <- function(backend, command) {
 # The scheduler's id for the nodes that it was asked for.
 await_scheduler <- function(backend, command) {
   deadline <- proc.time()[["elapsed"]] + backend$options$start_timeout
-  while (launch_row(backend, command)$running && proc.time()[["elapsed"]] < deadline) Sys.sleep(0.02)
-  said <- launch_output(backend, command)
-  status <- launch_row(backend, command)
+  while ((status <- launch_row(backend, command))$running && proc.time()[["elapsed"]] < deadline) Sys.sleep(0.02)
+  said <- output_lines(status)
   if (status$running || status$exit_code != 0L) {
     how <- if (status$running) "does not answer" else sprintf("ended with exit status %d", status$exit_code)
     stop_avenir(sprintf("plan(cluster): %s %s: %s", command$argv[1L], how, paste(said, collapse = "\n")),
@@ -96,12 +91,12 @@ launch_row <- function(backend, command) {
   launches[launches$id == command$launch, ]
 }
 
-launch_output <- function(backend, command) strsplit(launch_row(backend, command)$output, "\n", fixed = TRUE)[[1L]]
+output_lines <- function(row) strsplit(row$output, "\n", fixed = TRUE)[[1L]]
 
 # What is known of why there is no node, or one less: the scheduler's own words first.
 launch_reasons <- function(backend) {
   reasons <- vapply(backend$launches, function(command) {
-    reason <- launch_reason(backend$launcher, command$id, launch_output(backend, command))
+    reason <- launch_reason(backend$launcher, command$id, output_lines(launch_row(backend, command)))
     if (!is.null(command$host) && nzchar(reason)) reason <- paste0(command$host, ": ", reason)
     paste(c(reason[nzchar(reason)], nodes_said(command)), collapse = "\n")
   }, "")
@@ -118,7 +113,7 @@ node_outputs <- function(command) if (!is.null(command$ticket_file)) Sys.glob(pa
 
 # ---- Waiting for the first node ----
 
-has_nodes <- function(backend) any(cpp_cluster_nodes(backend$engine)$state %in% c("ready", "leaving"))
+has_nodes <- function(backend) cpp_cluster_has_nodes(backend$engine)
 
 # Returns when the job has an answer or a node is there to work on it. Says why it takes long when it does.
 await_nodes <- function(backend, id) {
@@ -183,12 +178,8 @@ backend_collect.cluster_backend <- function(backend, handle) {
 #' @export
 backend_map.cluster_backend <- function(backend, job, relay) {
   grow_for(backend, length(job$x))
-  job$packages <- in_attach_order(job$packages)
-  parts <- engine_job(job)
-  handle <- list(id = cpp_engine_submit_map(backend$engine, parts))
-  on.exit(cpp_engine_cancel(backend$engine, handle$id, TRUE, TRUE))
-  await_nodes(backend, handle$id)
-  collect_map(backend, handle, job, parts, function(i, record) relay(i, explain_loss(backend, record)))
+  map_on_engine(backend, job, function(i, record) relay(i, explain_loss(backend, record)),
+                function(id) await_nodes(backend, id))
 }
 
 # The scheduler's words about a lost node, or about none: killed, out of memory, node failure, preempted, time limit.

@@ -95,11 +95,15 @@ backend_collect.multisession_backend <- function(backend, handle) engine_collect
 backend_cancel.multisession_backend <- function(backend, handle, interrupt) engine_cancel(backend, handle, interrupt)
 
 #' @export
-backend_map.multisession_backend <- function(backend, job, relay) {
+backend_map.multisession_backend <- function(backend, job, relay) map_on_engine(backend, job, relay)
+
+# `begun`: called with the job's id before its values are waited for.
+map_on_engine <- function(backend, job, relay, begun = function(id) NULL) {
   job$packages <- in_attach_order(job$packages)
   parts <- engine_job(job)
   handle <- list(id = cpp_engine_submit_map(backend$engine, parts))
   on.exit(cpp_engine_cancel(backend$engine, handle$id, TRUE, TRUE))
+  begun(handle$id)
   collect_map(backend, handle, job, parts, relay)
 }
 

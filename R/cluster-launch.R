@@ -59,7 +59,7 @@ launch_addresses <- function(x) {
   given <- getOption("avenir.cluster.address")
   if (!is.null(given)) return(check_addresses(given))
   toward <- unlist(lapply(launch_targets(x), route_source))
-  own <- Filter(Negate(is_loopback), address_of(Sys.info()[["nodename"]]))
+  own <- Filter(Negate(is_loopback), address_of(this_host()))
   if (!length(toward) && !length(own)) own <- route_source(elsewhere)
   found <- unique(c(toward, own))
   if (length(found)) found else "127.0.0.1"

@@ -36,7 +36,7 @@ label_of <- function(future) {
 # "... at 2026-01-31T12:00:00, while running on 'host' (pid 42)"
 when_and_where <- function() {
   when <- format(Sys.time(), format = "%FT%T")
-  sprintf("at %s, while running on %s (pid %d)", when, sQuote(Sys.info()[["nodename"]]), Sys.getpid())
+  sprintf("at %s, while running on %s (pid %d)", when, sQuote(this_host()), Sys.getpid())
 }
 
 interrupted_error <- function(what, future = NULL) {

@@ -111,13 +111,15 @@ warn_deprecated <- function(names) {
 
 # ---- Identity ----
 
+this_host <- function() Sys.info()[["nodename"]]
+
 # A string that no other R process has. The session's generator is not touched: tempfile() has its own.
 session_uuid <- function() {
   pid <- Sys.getpid()
   if (!identical(session_state$pid, pid)) {
     random <- sub(".*/", "", tempfile(""))
     session_state$uuid <- structure(sprintf("%08x%s%08x", pid, random, as.integer(Sys.time())),
-                                    source = list(host = Sys.info()[["nodename"]], pid = pid))
+                                    source = list(host = this_host(), pid = pid))
     session_state$pid <- pid
   }
   session_state$uuid

@@ -4,7 +4,7 @@
 # What a session and its nodes have in common, or are known by.
 node_description <- function() {
   list(avenir = as.character(getNamespaceVersion("avenir")), r = as.character(getRversion()),
-       platform = R.version$platform, libraries = paste(.libPaths(), collapse = ":"), host = Sys.info()[["nodename"]])
+       platform = R.version$platform, libraries = paste(.libPaths(), collapse = ":"), host = this_host())
 }
 
 # For an engine that nodes may join.

@@ -95,8 +95,6 @@ worker_rows <- function(id, node, host, pid, state, tasks, memory) {
              state = as.character(state), tasks = as.double(tasks), memory = as.double(memory))
 }
 
-this_host <- function() Sys.info()[["nodename"]]
-
 #' @export
 backend_list.sequential_backend <- function(backend) {
   pid <- Sys.getpid()

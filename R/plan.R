@@ -510,7 +510,7 @@ cluster_workers <- function(workers, ...) {
   if (!length(workers) || anyNA(workers)) {
     invalid_argument("`workers` of plan(cluster) must be a number or names of machines", workers)
   }
-  here <- c("localhost", "127.0.0.1", "::1", Sys.info()[["nodename"]])
+  here <- c("localhost", "127.0.0.1", "::1", this_host())
   if (all(workers %in% here)) length(workers) else workers_ssh(workers, ...)
 }
 

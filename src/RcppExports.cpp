@@ -111,6 +111,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_cluster_has_nodes
+SEXP cpp_cluster_has_nodes(SEXP engine);
+RcppExport SEXP _avenir_cpp_cluster_has_nodes(SEXP engineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_has_nodes(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_cluster_nodes
 SEXP cpp_cluster_nodes(SEXP engine);
 RcppExport SEXP _avenir_cpp_cluster_nodes(SEXP engineSEXP) {
@@ -139,16 +149,6 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
     Rcpp::traits::input_parameter< SEXP >::type node(nodeSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_cluster_remove(engine, node));
-    return rcpp_result_gen;
-END_RCPP
-}
-// cpp_cluster_counts
-SEXP cpp_cluster_counts(SEXP engine);
-RcppExport SEXP _avenir_cpp_cluster_counts(SEXP engineSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_cluster_counts(engine));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -713,10 +713,10 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_cluster_forget", (DL_FUNC) &_avenir_cpp_cluster_forget, 2},
     {"_avenir_cpp_cluster_launch", (DL_FUNC) &_avenir_cpp_cluster_launch, 5},
     {"_avenir_cpp_cluster_launches", (DL_FUNC) &_avenir_cpp_cluster_launches, 1},
+    {"_avenir_cpp_cluster_has_nodes", (DL_FUNC) &_avenir_cpp_cluster_has_nodes, 1},
     {"_avenir_cpp_cluster_nodes", (DL_FUNC) &_avenir_cpp_cluster_nodes, 1},
     {"_avenir_cpp_cluster_workers", (DL_FUNC) &_avenir_cpp_cluster_workers, 1},
     {"_avenir_cpp_cluster_remove", (DL_FUNC) &_avenir_cpp_cluster_remove, 2},
-    {"_avenir_cpp_cluster_counts", (DL_FUNC) &_avenir_cpp_cluster_counts, 1},
     {"_avenir_cpp_node_fork_template", (DL_FUNC) &_avenir_cpp_node_fork_template, 1},
     {"_avenir_cpp_node_run", (DL_FUNC) &_avenir_cpp_node_run, 5},
     {"_avenir_cpp_engine_start", (DL_FUNC) &_avenir_cpp_engine_start, 1},

@@ -59,14 +59,6 @@ auto column(const std::vector<Info>& infos, Value value) {
   return values;
 }
 
-engine::NodeIdentity identity_of(const std::string& text) {
-  try {
-    return engine::parse_identity(text);
-  } catch (const base::Error&) {
-    return {"", text, 0, 0};
-  }
-}
-
 engine::NodeEnding live_as_node(const std::string& ticket, int rank, int attempt, const rbridge::NamedList& options) {
   const engine::Ticket parsed = engine::Ticket::parse(ticket);
   const engine::NodeIdentity identity{parsed.plan, parsed.group, static_cast<uint32_t>(rank),
@@ -150,6 +142,12 @@ SEXP cpp_cluster_launches(SEXP engine) {
   });
 }
 
+// Has a node joined that is still here? Asked for each value: cheap.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_has_nodes(SEXP engine) {
+  return rbridge::door([&]() -> SEXP { return Rf_ScalarLogical(get_engine(engine).has_joined_nodes() ? 1 : 0); });
+}
+
 // Those that are here, then those that have gone or were refused, with the reason.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cluster_nodes(SEXP engine) {
@@ -158,9 +156,9 @@ SEXP cpp_cluster_nodes(SEXP engine) {
     using Info = engine::NodeInfo;
     return Rcpp::DataFrame::create(
         Rcpp::Named("node") = column(infos, [](const Info& i) { return static_cast<int>(i.id); }),
-        Rcpp::Named("group") = column(infos, [](const Info& i) { return identity_of(i.identity).group; }),
+        Rcpp::Named("group") = column(infos, [](const Info& i) { return engine::identity_of(i.identity).group; }),
         Rcpp::Named("rank") =
-            column(infos, [](const Info& i) { return static_cast<int>(identity_of(i.identity).rank); }),
+            column(infos, [](const Info& i) { return static_cast<int>(engine::identity_of(i.identity).rank); }),
         Rcpp::Named("host") = column(infos, [](const Info& i) { return i.host; }),
         Rcpp::Named("pid") = column(infos, [](const Info& i) { return static_cast<int>(i.pid); }),
         Rcpp::Named("state") = column(infos, [](const Info& i) { return std::string(i.state); }),
@@ -197,17 +195,6 @@ SEXP cpp_cluster_workers(SEXP engine) {
 SEXP cpp_cluster_remove(SEXP engine, SEXP node) {
   return rbridge::door([&]() -> SEXP {
     return Rf_ScalarLogical(get_engine(engine).remove_node(static_cast<uint32_t>(Rf_asInteger(node))) ? 1 : 0);
-  });
-}
-
-// How many have been let in, refused, too slow.
-// [[Rcpp::export(rng = false)]]
-SEXP cpp_cluster_counts(SEXP engine) {
-  return rbridge::door([&]() -> SEXP {
-    const auto counts = port_of(engine).counts();
-    return Rcpp::NumericVector::create(Rcpp::Named("accepted") = static_cast<double>(counts.accepted),
-                                       Rcpp::Named("refused") = static_cast<double>(counts.refused),
-                                       Rcpp::Named("timed_out") = static_cast<double>(counts.timed_out));
   });
 }
 

@@ -31,7 +31,6 @@ class ClusterPort {
   Ticket ticket(const std::string& group, uint32_t count, std::vector<std::string> addresses);
   // Nobody of it is taken any more.
   void forget(const std::string& group);
-  net::Listener::Counts counts() const { return listener_->counts(); }
 
  private:
   std::optional<net::Key> key_of(const std::string& identity);

@@ -46,7 +46,7 @@ Engine::Engine(EngineOptions options)
   poller_.add(wake_.fd(), token(kWake));
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (!options_.forks && (wanted_ > 0 || options_.early_template)) start_template();
+    if (!options_.forks && (wanted_ > 0 || options_.hands_over)) start_template();
     add_missing_workers();
   }
   const sys::SignalsBlocked blocked;

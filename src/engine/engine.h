@@ -28,14 +28,15 @@ struct EngineOptions {
   // How to start R; the engine adds the descriptors and the mode ("template" or "worker") as the last
   // argument.
   sys::SpawnSpec r;
-  std::string temp_folder;      // removed by whoever of us ends last
-  double start_timeout = 60;    // seconds until the first word of a template or a worker
-  double interrupt_grace = 2;   // seconds from an interrupt to the kill
-  uint64_t memory_limit = 0;    // bytes; a worker that has grown past them is replaced between two evaluations; 0: none
-  bool forks = false;           // no template: the R thread forks a worker for each job; `workers` run at a time
-  bool early_template = false;  // start it although there are no workers yet
-  bool hands_over = false;      // answers go to the companion as they come, and nobody asks for them
-  std::string host;             // for messages, where it is not the session's
+  std::string temp_folder;     // removed by whoever of us ends last
+  double start_timeout = 60;   // seconds until the first word of a template or a worker
+  double interrupt_grace = 2;  // seconds from an interrupt to the kill
+  uint64_t memory_limit = 0;   // bytes; a worker that has grown past them is replaced between two evaluations; 0: none
+  bool forks = false;          // no template: the R thread forks a worker for each job; `workers` run at a time
+  // A node's: answers go to the companion as they come, and nobody asks for them; the template starts before there are
+  // workers.
+  bool hands_over = false;
+  std::string host;  // for messages, where it is not the session's
 
   // Of an engine that nodes may join:
   bool nodes = false;
@@ -186,6 +187,7 @@ class Engine final : private sys::ForkAware {
   ClusterPort* port() const { return port_.get(); }
   // It finishes what it has; false when there is no such node.
   bool remove_node(uint32_t id);
+  bool has_joined_nodes();
   std::vector<NodeInfo> node_infos();
   // Nodes of a group may still come, or will not. A job that nobody can do waits as long as somebody may come.
   void open_group(const std::string& group);

@@ -1,7 +1,6 @@
 // The part of the engine that knows whether nodes may still come: the groups that are awaited, and the local programs
 // that bring them. The engine's mutex is held throughout, but for the public functions.
 
-#include <fcntl.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/launch.h"
 #include "engine/token.h"
+#include "shm/region.h"
 #include "sys/memory_file.h"
 
 namespace avenir::engine {
@@ -18,12 +18,6 @@ namespace {
 
 constexpr double kEndSeconds = 1;     // that a launched program has to end, once it was asked to
 constexpr double kLookSeconds = 0.1;  // without pidfds
-
-sys::OwnFd memory_of(const std::string& text) {
-  sys::OwnFd file = sys::make_memory_file("avenir-input");
-  if (!text.empty()) sys::write_at(file.get(), text.data(), text.size(), 0);
-  return file;
-}
 
 // A program of its own session: what it has started gets the signal too.
 void send_to_group(pid_t leader, int signal) {
@@ -53,10 +47,9 @@ void Engine::close_group(const std::string& group) {
 uint32_t Engine::launch(sys::SpawnSpec program, const std::string& input, const std::string& group) {
   check_alive();
   auto started = std::make_unique<Launch>();
-  const sys::OwnFd in = memory_of(input);
+  const sys::OwnFd in = shm::publish(input.data(), input.size(), "avenir-input");
   started->group = group;
-  started->output = sys::make_memory_file("avenir-output");
-  ::fcntl(started->output.get(), F_SETFL, O_APPEND);
+  started->output = make_log();
   program.fds = {{in.get(), 0}, {started->output.get(), 1}, {started->output.get(), 2}};
   std::lock_guard<std::mutex> lock(mutex_);
   started->pid = sys::spawn(program);

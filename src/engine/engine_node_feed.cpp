@@ -118,18 +118,15 @@ void NodeWindow::adapt() {
 void Engine::feed_nodes() {
   while (!queue_.empty()) {
     Job& job = checked(queue_.front());
-    bool all_given = !job.is_map();
     if (job.is_map()) {
       for (auto& [id, node] : nodes_)
         if (job.has_work() && node->state == NodeLink::State::kReady && node->ended.empty()) give_node_map(*node, job);
       if (job.has_work()) return;
-      all_given = true;
     } else if (NodeLink* const node = freest_node()) {
       give_node_task(*node, job);
     } else {
       return;
     }
-    if (!all_given) return;
     queue_.pop_front();
     job.queued = false;
   }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/launch.h"
+#include "engine/ticket.h"
 #include "engine/token.h"
 
 namespace avenir::engine {
@@ -23,12 +24,6 @@ constexpr size_t kEndsKept = 100;
 const char* name_of(State state) {
   if (state == State::kGreeting) return "joining";
   return state == State::kReady ? "ready" : "leaving";
-}
-
-// Of an identity that the port let in; tests have others.
-std::string group_of(const std::string& identity) {
-  const size_t begin = identity.find('/'), end = identity.find('/', begin + 1);
-  return begin == std::string::npos || end == std::string::npos ? "" : identity.substr(begin + 1, end - begin - 1);
 }
 
 // <plan>/<group>/<rank>/<attempt>: all but the attempt.
@@ -80,6 +75,13 @@ bool Engine::remove_node(uint32_t id) {
   if (node.works.empty()) node.ended = "it was dismissed";
   wake_.wake();
   return true;
+}
+
+bool Engine::has_joined_nodes() {
+  check_alive();
+  std::lock_guard<std::mutex> lock(mutex_);
+  return std::any_of(nodes_.begin(), nodes_.end(),
+                     [](const auto& entry) { return entry.second->state != State::kGreeting; });
 }
 
 std::vector<NodeInfo> Engine::node_infos() {
@@ -425,7 +427,7 @@ void Engine::say_goodbye_to_nodes() {
     } catch (const base::Error&) {
     }
     for (auto& [number, launch] : launches_)
-      if (launch->group == group_of(node->identity)) launch->leaves = true;
+      if (launch->group == identity_of(node->identity).group) launch->leaves = true;
   }
   nodes_.clear();
 }

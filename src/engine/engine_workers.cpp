@@ -59,7 +59,7 @@ sys::OwnFd make_log() {
 
 void Engine::start_template() {
   auto starting = std::make_unique<Template>();
-  if (auto early = options_.early_template ? take_early_template() : std::nullopt) {
+  if (auto early = options_.hands_over ? take_early_template() : std::nullopt) {
     starting->pid = early->pid;
     starting->socket = std::move(early->socket);
     starting->log = std::move(early->log);

@@ -283,11 +283,9 @@ void NodeAgent::send_answer(Work& work, wire::Answer& answer, base::ByteWriter& 
   if (answer.segments) {
     for (const shm::SharedSegment& segment : *static_cast<const shm::Segments*>(answer.segments.get())) {
       const wire::ThingId name = thing_of(segment->id());
-      const auto same = [&](const wire::ThingId& known) {
-        return known.maker == name.maker && known.number == name.number;
-      };
       message.segments.push_back(name);
-      if (std::none_of(work.segments.begin(), work.segments.end(), same)) channel_.push_segment(*segment);
+      const bool known = std::find(work.segments.begin(), work.segments.end(), name) != work.segments.end();
+      if (!known) channel_.push_segment(*segment);
     }
   }
   if (answer.bytes.size() >= shm::kLargePayload)

@@ -66,7 +66,7 @@ NodeEnding run_node(EngineOptions options, const wire::NodeHello& hello,
   TerminationNotice notice;
   const double patience = options.start_timeout;
   options.workers = 0;
-  options.early_template = options.hands_over = true;
+  options.hands_over = true;
   options.host = hello.host;
   Engine engine(std::move(options));
   const auto end = std::make_shared<NodeAgent::End>();

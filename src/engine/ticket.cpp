@@ -79,6 +79,14 @@ NodeIdentity parse_identity(const std::string& text) {
   return identity;
 }
 
+NodeIdentity identity_of(const std::string& text) {
+  try {
+    return parse_identity(text);
+  } catch (const base::Error&) {
+    return {"", text, 0, 0};
+  }
+}
+
 net::Key group_key(const net::Key& secret, const std::string& plan, const std::string& group) {
   return net::derive(secret, plan + "/" + group);
 }

@@ -33,6 +33,8 @@ struct NodeIdentity {
 };
 // Throws kInvalid.
 NodeIdentity parse_identity(const std::string& text);
+// Of what may be none: that is the name of a group then.
+NodeIdentity identity_of(const std::string& text);
 
 net::Key group_key(const net::Key& secret, const std::string& plan, const std::string& group);
 inline net::Key node_key(const net::Key& group, const NodeIdentity& identity) {

@@ -24,8 +24,6 @@ constexpr char kMark[4] = {'A', 'V', 'S', '1'};
 constexpr int kDeepest = 8;
 constexpr unsigned kMostElements = 10000;
 
-bool is_plain_vector(SEXP object) { return !ALTREP(object) && ATTRIB(object) == R_NilValue && !Rf_isObject(object); }
-
 // Of R's own ALTREP classes the one that adds something to an ordinary vector; others have short records of their own.
 bool is_wrapper(SEXP object) { return !is_view(object) && DATAPTR_OR_NULL(object) != nullptr; }
 
@@ -52,20 +50,11 @@ SharingOptions sharing_options() {
 struct SharedWriting::State {
   explicit State(shm::Reuse reuse) : publication(reuse), forwarding(publication), options(sharing_options()) {}
 
-  // A character vector without attributes: R's writer would take it string by string.
-  bool write_strings(SEXP object, base::Bytes& out) {
-    VectorRecord record;
-    if (!is_plain_vector(object) || !publish_strings(object, record)) return false;
-    if (preamble.empty()) learn_preamble();
-    append_bytes(out, preamble.data(), preamble.size());
-    put_record(out, STRSXP, record);
-    return true;
-  }
-
   // False when it is no character vector, or a small one.
   bool publish_strings(SEXP object, VectorRecord& record) {
     if (TYPEOF(object) != STRSXP || XLENGTH(object) < kLeastStrings || XLENGTH(object) > INT32_MAX) return false;
     if (ALTREP(object) && !is_wrapper(object)) return false;
+    if (likely_table_size(object) < options.threshold) return false;  // R's writer notices if it is larger after all
     raising([&] { table = table_of_strings(object); });
     const auto length = static_cast<uint64_t>(XLENGTH(object));
     const bool done = table.size() >= options.threshold &&
@@ -74,8 +63,8 @@ struct SharedWriting::State {
     return done;
   }
 
-  // The object with references in the place of large character vectors in it, as far as they lie in lists (data frames
-  // are some): of these a copy without what they hold. Not protected.
+  // R's writer would take character vectors string by string. The object with references in the place of large ones in
+  // it, as far as they lie in lists (data frames are some): of these a copy without what they hold. Not protected.
   SEXP with_references(SEXP object, int depth) {
     if (TYPEOF(object) == STRSXP) return reference_to_strings(object);
     if (TYPEOF(object) != VECSXP || ALTREP(object) || depth == 0) return object;
@@ -103,23 +92,13 @@ struct SharedWriting::State {
     return reference;
   }
 
-  // What stands before the object: of list(<symbol>, NULL) all but the NULL.
-  void learn_preamble() {
-    ShareFilter plain(preamble, publication, ~size_t{0});
-    plain.serialize(R_NilValue);
-    preamble.resize(preamble.size() - sizeof(uint32_t));
-  }
-
   shm::Publication publication;
   ForwardingViews forwarding;
   SharingOptions options;
   std::optional<ShareFilter> filter;
   base::SharedBytes table;
   unsigned elements_left = 0;
-  static base::Bytes preamble;
 };
-
-base::Bytes SharedWriting::State::preamble;
 
 SharedWriting::SharedWriting(shm::Reuse reuse) : state_(std::make_unique<State>(reuse)) {}
 
@@ -139,7 +118,6 @@ void SharedWriting::write(SEXP object, base::Bytes& out) {
   if (!options.on || is_plain(object, {options.threshold, kLeastStrings}) || !reads_back())
     return serialize_into(object, out);
   append_bytes(out, kMark, sizeof kMark);
-  if (state_->write_strings(object, out)) return;
   state_->elements_left = kMostElements;
   const SEXP written = PROTECT(state_->with_references(object, kDeepest));
   state_->filter.emplace(out, state_->publication, options.threshold);

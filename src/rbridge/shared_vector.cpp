@@ -350,7 +350,7 @@ ForwardingViews::~ForwardingViews() { forwarding_to = nullptr; }
 namespace {
 
 // Bytes of these strings together, from some of them: to look at all takes as long as to copy them.
-uint64_t likely_size(const SEXP* texts, R_xlen_t count) {
+uint64_t likely_text_size(const SEXP* texts, R_xlen_t count) {
   const R_xlen_t step = count / 1000 + 1;
   uint64_t size = 0, seen = 0;
   for (R_xlen_t i = 0; i < count; i += step, ++seen) size += static_cast<uint64_t>(LENGTH(texts[i]));
@@ -359,10 +359,16 @@ uint64_t likely_size(const SEXP* texts, R_xlen_t count) {
 
 }  // namespace
 
+uint64_t likely_table_size(SEXP strings) {
+  constexpr uint64_t kOfEach = sizeof(uint64_t) + 1;  // its end and its mark
+  const R_xlen_t count = XLENGTH(strings);
+  return static_cast<uint64_t>(count) * kOfEach + likely_text_size(STRING_PTR_RO(strings), count);
+}
+
 base::SharedBytes table_of_strings(SEXP strings) {
   const SEXP* const texts = STRING_PTR_RO(strings);
   const R_xlen_t count = XLENGTH(strings);
-  shm::StringTableWriter table(static_cast<uint64_t>(count), likely_size(texts, count));
+  shm::StringTableWriter table(static_cast<uint64_t>(count), likely_text_size(texts, count));
   for (R_xlen_t i = 0; i < count; ++i) {
     const SEXP text = texts[i];
     if (text == NA_STRING) {

@@ -40,7 +40,8 @@ class ForwardingViews {
   ForwardingViews& operator=(const ForwardingViews&) = delete;
 };
 
-// The table of a character vector.
+// The table of a character vector, and its size as some of the strings let it be guessed.
 base::SharedBytes table_of_strings(SEXP strings);
+uint64_t likely_table_size(SEXP strings);
 
 }  // namespace avenir::rbridge

@@ -83,19 +83,32 @@ uint64_t group_left(const Group& group) {
 
 }  // namespace
 
-// /proc/self/statm: size, resident, shared, ... in pages.
-uint64_t private_memory() {
-  std::ifstream file("/proc/self/statm");
+namespace {
+
+struct Pages {
   uint64_t size = 0, resident = 0, shared = 0;
-  if (!(file >> size >> resident >> shared) || resident < shared) return 0;
-  return (resident - shared) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+};
+
+// The first numbers of a process's statm.
+std::optional<Pages> pages_of(const std::string& process) {
+  std::ifstream file("/proc/" + process + "/statm");
+  Pages pages;
+  if (!(file >> pages.size >> pages.resident >> pages.shared)) return std::nullopt;
+  return pages;
+}
+
+uint64_t in_bytes(uint64_t pages) { return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)); }
+
+}  // namespace
+
+uint64_t private_memory() {
+  const auto pages = pages_of("self");
+  return pages && pages->resident >= pages->shared ? in_bytes(pages->resident - pages->shared) : 0;
 }
 
 std::optional<uint64_t> resident_memory(int pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
-  uint64_t size = 0, resident = 0;
-  if (!(file >> size >> resident)) return std::nullopt;
-  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto pages = pages_of(std::to_string(pid));
+  return pages ? std::optional<uint64_t>(in_bytes(pages->resident)) : std::nullopt;
 }
 
 std::optional<uint64_t> out_of_memory_kills() {

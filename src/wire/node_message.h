@@ -55,6 +55,7 @@ struct ThingId {
   friend bool operator<(const ThingId& a, const ThingId& b) {
     return a.maker != b.maker ? a.maker < b.maker : a.number < b.number;
   }
+  friend bool operator==(const ThingId& a, const ThingId& b) { return a.maker == b.maker && a.number == b.number; }
 };
 static_assert(sizeof(ThingId) == 16);
 

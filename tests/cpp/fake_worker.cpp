@@ -15,12 +15,12 @@
 #include "engine/node_run.h"
 #include "engine/template_server.h"
 #include "engine/worker_port.h"
+#include "plain_stream.h"
 #include "shm/job_data.h"
 #include "shm/publication.h"
 #include "shm/region.h"
 #include "shm/task_table.h"
 #include "support.h"
-#include "sys/plain_stream.h"
 #include "sys/signals.h"
 #include "test_session.h"
 
@@ -469,7 +469,7 @@ engine::WorkerFds started(bool watch) {
   options.temp_folder = folder;
   options.start_timeout = 60;
   const auto ending = engine::run_node(std::move(options), fake_node_hello(),
-                                       [] { return std::make_unique<sys::PlainStream>(sys::OwnFd(3)); });
+                                       [] { return std::make_unique<PlainStream>(sys::OwnFd(3)); });
   ::_exit(ending.refused ? 1 : 0);
 }
 
@@ -485,6 +485,14 @@ wire::NodeHello fake_node_hello(unsigned workers) {
   hello.platform = "here";
   hello.host = "h" + std::to_string(::getpid());
   return hello;
+}
+
+engine::EngineOptions options_for_nodes() {
+  engine::EngineOptions options;
+  options.workers = 0;
+  options.nodes = true;
+  options.hello = fake_node_hello();
+  return options;
 }
 
 void run_fake(const std::string& behaviour, const std::string& folder, const std::string& mode) {

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "engine/engine.h"
 #include "wire/node_message.h"
 
 namespace avenir::testing {
@@ -28,6 +29,8 @@ constexpr char kFakeMark[] = "--fake";
 
 // What such a node says first.
 wire::NodeHello fake_node_hello(unsigned workers = 2);
+// Of a session that has no workers of its own and takes such nodes.
+engine::EngineOptions options_for_nodes();
 
 [[noreturn]] void run_fake(const std::string& behaviour, const std::string& folder, const std::string& mode);
 

@@ -22,14 +22,6 @@ namespace wire = avenir::wire;
 
 namespace {
 
-engine::EngineOptions options_for_nodes() {
-  engine::EngineOptions options;
-  options.workers = 0;
-  options.nodes = true;
-  options.hello = fake_node_hello();
-  return options;
-}
-
 std::unique_ptr<avenir::sys::ByteStream> connect(const engine::Ticket& ticket, const engine::NodeIdentity& identity) {
   return net::connect(ticket.addresses[0], ticket.port, identity.text(), engine::node_key(ticket.key, identity),
                       Deadline::in_seconds(kPatience));

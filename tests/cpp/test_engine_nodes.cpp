@@ -9,8 +9,8 @@
 
 #include "engine/node_channel.h"
 #include "fake_worker.h"
+#include "plain_stream.h"
 #include "support.h"
-#include "sys/plain_stream.h"
 #include "sys/poller.h"
 #include "sys/socket_pair.h"
 #include "test_session.h"
@@ -33,15 +33,7 @@ namespace wire = avenir::wire;
 namespace {
 
 std::unique_ptr<sys::ByteStream> stream_of(sys::OwnFd socket) {
-  return std::make_unique<sys::PlainStream>(std::move(socket));
-}
-
-engine::EngineOptions options_for_nodes() {
-  engine::EngineOptions options;
-  options.workers = 0;
-  options.nodes = true;
-  options.hello = fake_node_hello();
-  return options;
+  return std::make_unique<PlainStream>(std::move(socket));
 }
 
 // A session that expects nodes, and the nodes that it has got.
