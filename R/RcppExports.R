@@ -245,6 +245,10 @@ cpp_write_in_place <- function(x, value) {
     invisible(.Call(`_avenir_cpp_write_in_place`, x, value))
 }
 
+cpp_compute_load <- function() {
+    .Call(`_avenir_cpp_compute_load`)
+}
+
 cpp_template_serve <- function(temp_folder, watch) {
     invisible(.Call(`_avenir_cpp_template_serve`, temp_folder, watch))
 }

@@ -680,6 +680,15 @@ BEGIN_RCPP
     return R_NilValue;
 END_RCPP
 }
+// cpp_compute_load
+SEXP cpp_compute_load();
+RcppExport SEXP _avenir_cpp_compute_load() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_compute_load());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_template_serve
 void cpp_template_serve(SEXP temp_folder, SEXP watch);
 RcppExport SEXP _avenir_cpp_template_serve(SEXP temp_folderSEXP, SEXP watchSEXP) {
@@ -765,6 +774,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_share_forget", (DL_FUNC) &_avenir_cpp_share_forget, 0},
     {"_avenir_cpp_share_bytes", (DL_FUNC) &_avenir_cpp_share_bytes, 1},
     {"_avenir_cpp_write_in_place", (DL_FUNC) &_avenir_cpp_write_in_place, 2},
+    {"_avenir_cpp_compute_load", (DL_FUNC) &_avenir_cpp_compute_load, 0},
     {"_avenir_cpp_template_serve", (DL_FUNC) &_avenir_cpp_template_serve, 2},
     {"_avenir_cpp_worker_run", (DL_FUNC) &_avenir_cpp_worker_run, 4},
     {NULL, NULL, 0}

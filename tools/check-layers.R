@@ -115,19 +115,20 @@ read_objects <- function(path) {
   lines <- readLines(path)
   lines <- lines[!grepl("^[[:space:]]*#", lines)]
   text <- gsub("\\\\\n", " ", paste(lines, collapse = "\n"))
-  line <- grep("^OBJECTS[[:space:]]*=", strsplit(text, "\n")[[1]], value = TRUE)
-  words <- strsplit(trimws(sub("^[^=]*=", "", line)), "[[:space:]]+")
-  unlist(words)
+  lines <- grep("OBJECTS[[:space:]]*=", strsplit(text, "\n")[[1]], value = TRUE)
+  # Of each shared object; some are in both.
+  lapply(strsplit(trimws(sub("^[^=]*=", "", lines)), "[[:space:]]+"), function(words) words[nzchar(words)])
 }
 
 object_faults <- function(root, files) {
-  listed <- read_objects(file.path(root, "src", "Makevars.in"))
+  lists <- read_objects(file.path(root, "src", "Makevars.in"))
+  listed <- unique(unlist(lists))
   wanted <- sub("\\.cpp$", ".o", grep("\\.cpp$", files, value = TRUE))
   generated <- "RcppExports.o"
   c(
     sprintf("src/Makevars.in: OBJECTS lacks %s", setdiff(wanted, listed)),
     sprintf("src/Makevars.in: OBJECTS names %s, which has no source", setdiff(listed, c(wanted, generated))),
-    sprintf("src/Makevars.in: OBJECTS names %s twice", unique(listed[duplicated(listed)]))
+    sprintf("src/Makevars.in: OBJECTS names %s twice", unique(unlist(lapply(lists, function(x) x[duplicated(x)]))))
   )
 }
 
@@ -202,6 +203,9 @@ self_test_cases <- list(
   "a door that OBJECTS lacks" = list("src/cpp_y.cpp" = "", faults = "OBJECTS lacks cpp_y.o"),
   "an object without a source" = list("src/sys/fd.cpp" = NULL,
     faults = "OBJECTS names sys/fd.o, which has no source"),
+  "an object in both shared objects" = list(
+    "src/Makevars.in" = c("OBJECTS = base/error.o sys/fd.o rbridge/door.o cpp_x.o", "COMPUTE_OBJECTS = base/error.o")
+  ),
   "an object named twice" = list(
     "src/Makevars.in" = "OBJECTS = base/error.o sys/fd.o sys/fd.o rbridge/door.o cpp_x.o",
     faults = "names sys/fd.o twice"

@@ -20,6 +20,7 @@ demo command make                r-base-dev
 demo command g++                 r-base-dev
 demo header  openssl/ssl.h       libssl-dev
 demo package Rcpp                r-cran-rcpp
+demo package RcppParallel        r-cran-rcppparallel
 demo package parallelly          r-cran-parallelly
 demo package MASS                r-cran-mass
 demo package randomForest        r-cran-randomforest
@@ -38,6 +39,7 @@ test command tidy                tidy
 test command checkbashisms       devscripts
 test command clang-format-14     clang-format-14
 test header  doctest/doctest.h   doctest-dev
+test shared  libsleef.so.3       libsleef3
 cluster command slurmctld        slurm-wlm
 cluster command slurmd           slurm-wlm
 cluster command srun             slurm-wlm
@@ -79,6 +81,7 @@ present() {
     command) command -v "$2" >/dev/null 2>&1 ;;
     package) case " $missing_packages " in *" $2 "*) false ;; *) true ;; esac ;;
     header) echo "#include <$2>" | "${CXX:-g++}" -x c++ -E - >/dev/null 2>&1 ;;
+    shared) ldconfig -p 2>/dev/null | grep -q "$2" ;;
     library) ls /usr/lib/llvm-14/lib/clang/*/lib/linux/lib"$2"*.a >/dev/null 2>&1 ;;
   esac
 }

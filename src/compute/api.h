@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "linalg/evaluate.h"
+#include "linalg/math_library.h"
+#include "linalg/program.h"
+
+// What the second shared object offers to the first. It has all that runs on several threads and needs libraries of its
+// own: the package is loaded without it, and it is loaded when something of it is first asked for. It knows no R.
+namespace avenir::compute {
+
+// Raised with every change of what follows: the two are installed together, but a session may have loaded one of them
+// before an installation and the other after it.
+inline constexpr uint32_t kApiVersion = 1;
+
+struct Api {
+  uint32_t version;
+
+  // par/parallel_for.h
+  unsigned (*threads)();
+  void (*set_threads)(unsigned count);
+  bool (*has_threads)();
+  void (*parallel_for)(size_t count, size_t piece, const std::function<void(size_t, size_t)>& body);
+
+  // linalg/evaluate.h
+  linalg::Outcome (*evaluate)(const linalg::Program& program, void* out, uint64_t begin, uint64_t end);
+  void (*add_outcome)(linalg::Outcome& total, const linalg::Outcome& next, const linalg::Program& program);
+
+  // linalg/math_library.h
+  linalg::MathSource (*math_source)();
+  linalg::Width (*math_width)();
+  void (*choose_best_math)();
+  bool (*choose_math)(linalg::MathSource source, linalg::Width width);
+};
+
+inline constexpr const char* kApiSymbol = "avenir_compute_api";
+
+}  // namespace avenir::compute

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "compute/api.h"
+
+namespace avenir::compute {
+
+// The second shared object, loaded at the first call; it lies beside this one. Throws kUnsupported, with the system's
+// reason, when it cannot be loaded; the next call tries again.
+//
+// R thread only.
+const Api& library();
+
+// TRUE when it has been loaded.
+bool is_loaded();
+
+}  // namespace avenir::compute

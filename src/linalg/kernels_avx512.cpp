@@ -1,0 +1,35 @@
+#include <cstdint>
+
+#include "linalg/tile.h"
+
+#ifdef __x86_64__
+
+#include <immintrin.h>
+
+// Not a compiler's flag: the package is built for any processor, and asks at run time.
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))), \
+                             apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
+#endif
+
+#define AVENIR_WIDTH avx512
+#define AVENIR_VECTOR_BYTES 64
+#include "linalg/tile_kernels.h"
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
+
+#endif
+
+namespace avenir::linalg {
+
+#ifdef __x86_64__
+const TileKernels& avx512_kernels() { return avx512::kernels(); }
+#else
+const TileKernels& avx512_kernels() { return narrow_kernels(); }
+#endif
+
+}  // namespace avenir::linalg
