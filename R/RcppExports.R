@@ -249,6 +249,14 @@ cpp_compute_load <- function() {
     .Call(`_avenir_cpp_compute_load`)
 }
 
+cpp_threaded <- function(code, env) {
+    .Call(`_avenir_cpp_threaded`, code, env)
+}
+
+cpp_threaded_minimum <- function(elements) {
+    .Call(`_avenir_cpp_threaded_minimum`, elements)
+}
+
 cpp_template_serve <- function(temp_folder, watch) {
     invisible(.Call(`_avenir_cpp_template_serve`, temp_folder, watch))
 }

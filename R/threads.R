@@ -74,3 +74,21 @@ load_compute <- function() {
     cpp_compute_load()
   })
 }
+
+threaded <- function(expr) {
+  code <- substitute(expr)
+  if (is.call(code) && code[[1L]] == "<-") return(invisible(cpp_threaded(code, parent.frame())))
+  cpp_threaded(code, parent.frame())
+}
+
+# The name of a method for one of the functions (or the group that it may belong to) and x's class; "" without one.
+method_of <- function(x, names) {
+  for (class in class(x)) {
+    for (generic in c("Ops", "Math", "Summary", names)) {
+      if (!is.null(utils::getS3method(generic, class, optional = TRUE))) {
+        return(sprintf("method %s.%s()", generic, class))
+      }
+    }
+  }
+  ""
+}

@@ -689,6 +689,27 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_threaded
+SEXP cpp_threaded(SEXP code, SEXP env);
+RcppExport SEXP _avenir_cpp_threaded(SEXP codeSEXP, SEXP envSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type code(codeSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type env(envSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_threaded(code, env));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_threaded_minimum
+double cpp_threaded_minimum(double elements);
+RcppExport SEXP _avenir_cpp_threaded_minimum(SEXP elementsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< double >::type elements(elementsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_threaded_minimum(elements));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_template_serve
 void cpp_template_serve(SEXP temp_folder, SEXP watch);
 RcppExport SEXP _avenir_cpp_template_serve(SEXP temp_folderSEXP, SEXP watchSEXP) {
@@ -775,6 +796,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_share_bytes", (DL_FUNC) &_avenir_cpp_share_bytes, 1},
     {"_avenir_cpp_write_in_place", (DL_FUNC) &_avenir_cpp_write_in_place, 2},
     {"_avenir_cpp_compute_load", (DL_FUNC) &_avenir_cpp_compute_load, 0},
+    {"_avenir_cpp_threaded", (DL_FUNC) &_avenir_cpp_threaded, 2},
+    {"_avenir_cpp_threaded_minimum", (DL_FUNC) &_avenir_cpp_threaded_minimum, 1},
     {"_avenir_cpp_template_serve", (DL_FUNC) &_avenir_cpp_template_serve, 2},
     {"_avenir_cpp_worker_run", (DL_FUNC) &_avenir_cpp_worker_run, 4},
     {NULL, NULL, 0}

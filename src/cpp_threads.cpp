@@ -1,13 +1,10 @@
 #include <Rcpp.h>
 
 #include "compute/library.h"
+#include "expression/threaded.h"
 #include "rbridge/door.h"
 
-namespace {
-
 using namespace avenir;
-
-}  // namespace
 
 // Loads the second shared object.
 // [[Rcpp::export(rng = false)]]
@@ -16,4 +13,16 @@ SEXP cpp_compute_load() {
     compute::library();
     return R_NilValue;
   });
+}
+
+// `code` is an expression as substitute() gives it.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_threaded(SEXP code, SEXP env) {
+  return rbridge::door([&] { return expression::threaded(code, env); });
+}
+
+// From how many elements on base R does not evaluate it; the number before (for tests).
+// [[Rcpp::export(rng = false)]]
+double cpp_threaded_minimum(double elements) {
+  return static_cast<double>(expression::exchange_minimum(static_cast<uint64_t>(elements)));
 }

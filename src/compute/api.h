@@ -32,6 +32,8 @@ struct Api {
   // linalg/math_library.h
   linalg::MathSource (*math_source)();
   linalg::Width (*math_width)();
+  const char* (*name_of_source)(linalg::MathSource source);
+  const char* (*name_of_width)(linalg::Width width);
   void (*choose_best_math)();
   bool (*choose_math)(linalg::MathSource source, linalg::Width width);
 };

@@ -12,6 +12,7 @@ namespace avenir::linalg {
 
 namespace {
 
+constexpr uint64_t kCallBlocks = 64;  // of a program with functions of the user's, at least
 constexpr size_t kTileBytes = kTile * sizeof(double);
 
 // Tiles of one thread: a place for each register and input, at a cache line's border. Kept for the thread's next block:
@@ -58,18 +59,9 @@ void pad(T* tile, size_t count) {
 }
 
 template <typename T>
-void fill_sequence(const Input& input, uint64_t at, T* to, size_t count) {
-  for (size_t i = 0; i < count; ++i)
-    to[i] = static_cast<T>(input.first + static_cast<double>((at + i) % input.length) * input.step);
-}
-
-template <typename T>
 void stage(const Input& input, uint64_t at, void* tile, size_t count) {
   T* const to = static_cast<T*>(tile);
-  if (input.data == nullptr)
-    fill_sequence(input, at, to, count);
-  else
-    copy_recycled(static_cast<const T*>(input.data), input.length, at, to, count);
+  copy_recycled(static_cast<const T*>(input.data), input.length, at, to, count);
   pad(to, count);
 }
 
@@ -97,7 +89,7 @@ class TileRun {
   void place_inputs(uint64_t at) {
     for (size_t i = 0; i < inputs_.size(); ++i) {
       const Input& input = program_.inputs[i];
-      const bool direct = input.data != nullptr && input.length == program_.length && count_ == kTile;
+      const bool direct = input.length == program_.length && count_ == kTile;
       if (direct) {
         inputs_[i] = static_cast<const uint8_t*>(input.data) + at * size_of(input.type);
         continue;
@@ -111,7 +103,7 @@ class TileRun {
   const void* place(Operand operand) const {
     if (operand.kind == Operand::Kind::kRegister) return scratch_.tile(operand.index);
     if (operand.kind == Operand::Kind::kInput) return inputs_[operand.index];
-    return &program_.constants[operand.index];
+    return program_.constants[operand.index].bytes;
   }
 
   void step(size_t i, void* out) {
@@ -246,15 +238,6 @@ void reduce_integers(const Program& program, const int32_t* x, size_t count, Tot
 }
 
 void reduce(const Program& program, const void* tile, size_t count, Totals& totals) {
-  double constants[kTile];
-  if (program.result.kind == Operand::Kind::kConstant) {  // one element for all
-    const auto* const value = static_cast<const Constant*>(tile);
-    if (program.type == Type::kDouble)
-      std::fill(constants, constants + count, value->number);
-    else
-      std::fill(reinterpret_cast<int32_t*>(constants), reinterpret_cast<int32_t*>(constants) + count, value->integer);
-    tile = constants;
-  }
   if (program.type == Type::kDouble)
     reduce_doubles(program, static_cast<const double*>(tile), count, totals);
   else
@@ -273,6 +256,13 @@ void run_block(const Program& program, uint8_t* out, uint64_t begin, uint64_t en
     else if (result != target)
       std::memcpy(target, result, count * size);
   }
+}
+
+// A function of the user's may take a second for an element. Depends on the program only: sums are sums of blocks.
+uint64_t block_of(const Program& program) {
+  const bool calls =
+      std::any_of(program.steps.begin(), program.steps.end(), [](const Step& step) { return step.op == Op::kCall; });
+  return calls ? std::clamp<uint64_t>(program.length / kCallBlocks, 1, kBlock) : kBlock;
 }
 
 }  // namespace
@@ -302,10 +292,10 @@ void add_outcome(Outcome& total, const Outcome& next, const Program& program) {
 
 Outcome evaluate(const Program& program, void* out, uint64_t begin, uint64_t end) {
   tile_kernels();  // chosen on this thread
-  const size_t blocks = static_cast<size_t>((end - begin + kBlock - 1) / kBlock);
-  std::vector<Outcome> outcomes(blocks);
-  par::parallel_for(static_cast<size_t>(end - begin), kBlock, [&](size_t from, size_t to) {
-    Outcome& outcome = outcomes[from / kBlock];
+  const size_t block = static_cast<size_t>(block_of(program));
+  std::vector<Outcome> outcomes(static_cast<size_t>(end - begin + block - 1) / block);
+  par::parallel_for(static_cast<size_t>(end - begin), block, [&](size_t from, size_t to) {
+    Outcome& outcome = outcomes[from / block];
     outcome.events.resize(program.steps.size());
     run_block(program, static_cast<uint8_t*>(out), begin + from, begin + to, outcome);
   });

@@ -2,7 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
 // A vectorised expression as straight-line code over tiles: what threaded() compiles an R expression to
@@ -19,6 +20,7 @@ enum class Type : uint8_t { kDouble, kInteger, kLogical };
 
 inline size_t size_of(Type type) { return type == Type::kDouble ? sizeof(double) : sizeof(int32_t); }
 
+// clang-format off
 // Operations with a kernel for tiles. Names end with what they take: D doubles, I integers or logicals.
 #define AVENIR_TILE_OPS(X)                                                                                          \
   X(AddD)                                                                                                           \
@@ -34,6 +36,7 @@ inline size_t size_of(Type type) { return type == Type::kDouble ? sizeof(double)
   X(Expm1) X(Log) X(Log1p) X(Log2) X(Log10) X(Sin) X(Cos) X(Tan) X(Asin) X(Acos) X(Atan) X(Sinh) X(Cosh) X(Tanh) \
       X(Asinh) X(Acosh) X(Atanh) X(Sinpi) X(Cospi) X(Tanpi) X(Pow) X(Atan2)
 
+// clang-format on
 enum class Op : uint8_t {
 #define AVENIR_OP(name) k##name,
   AVENIR_TILE_OPS(AVENIR_OP) AVENIR_MATH_OPS(AVENIR_OP)
@@ -63,15 +66,21 @@ struct Step {
 
 // A vector that the program reads. One that is shorter than the result starts again at its end.
 struct Input {
-  const void* data = nullptr;  // nullptr: first, first + step, first + 2 * step, ...
+  const void* data = nullptr;
   uint64_t length = 0;
   Type type = Type::kDouble;
-  double first = 0, step = 0;
 };
 
+// One element, at the beginning of these bytes.
 struct Constant {
-  double number = 0;    // of kDouble
-  int32_t integer = 0;  // of the others
+  unsigned char bytes[sizeof(double)] = {};
+  template <typename T>
+  static Constant of(T value) {
+    static_assert(std::is_same_v<T, double> || std::is_same_v<T, int32_t>);
+    Constant constant;
+    std::memcpy(constant.bytes, &value, sizeof value);
+    return constant;
+  }
 };
 
 enum class Reduction : uint8_t { kNone, kSum, kMean, kProd, kMin, kMax, kRange, kAny, kAll };
@@ -94,7 +103,7 @@ enum Event : uint8_t {
   kOverflow = 2,     // of integers: NA
   kSawTrue = 4,      // the test of an ifelse
   kSawFalse = 8,
-  kPrecisionLost = 16,  // of %%: the quotient is beyond 2^52
+  kPrecisionLost = 16,  // of %%: the quotient is too large
 };
 
 // Of a reduction. Sums have more digits than a double where the platform has such numbers.

@@ -45,9 +45,7 @@ AVENIR_INLINE bool any(const Longs& mask) {
 #endif
 }
 
-AVENIR_INLINE bool any_integer(const Integers& mask) {
-  return any(Longs(reinterpret_cast<const Longs&>(mask) != Longs{}));
-}
+AVENIR_INLINE bool any_integer(const Integers& mask) { return any(Longs(reinterpret_cast<Longs>(mask) != Longs{})); }
 
 AVENIR_INLINE void note(const TileArguments& tile, uint8_t event, bool happened) {
   if (happened) *tile.events = static_cast<uint8_t>(*tile.events | event);
@@ -166,7 +164,7 @@ void AbsD(const TileArguments& tile) {
 }
 
 // R's own, in which both keep step (src/main/arithmetic.c).
-constexpr double kExact = 4503599627370496.0;  // 2^52: 1 / DBL_EPSILON
+constexpr double kExact = static_cast<double>(1 / __LDBL_EPSILON__);
 
 double modulus(double x, double by, bool& lost) {
   if (by == 0) return __builtin_nan("");
@@ -260,8 +258,7 @@ AVENIR_INLINE Integers checked(const Integers& wrapped, const Integers& carried,
 void AddI(const TileArguments& tile) {
   Integers over{};
   integers2(tile, [&over](const Integers& a, const Integers& b) {
-    const Integers sum =
-        reinterpret_cast<Integers>(reinterpret_cast<const Words&>(a) + reinterpret_cast<const Words&>(b));
+    const Integers sum = reinterpret_cast<Integers>(reinterpret_cast<Words>(a) + reinterpret_cast<Words>(b));
     return checked(sum, (a ^ sum) & (b ^ sum), is_na(a) | is_na(b), over);
   });
   note(tile, kOverflow, any_integer(over));
@@ -269,19 +266,17 @@ void AddI(const TileArguments& tile) {
 void SubI(const TileArguments& tile) {
   Integers over{};
   integers2(tile, [&over](const Integers& a, const Integers& b) {
-    const Integers rest =
-        reinterpret_cast<Integers>(reinterpret_cast<const Words&>(a) - reinterpret_cast<const Words&>(b));
+    const Integers rest = reinterpret_cast<Integers>(reinterpret_cast<Words>(a) - reinterpret_cast<Words>(b));
     return checked(rest, (a ^ b) & (a ^ rest), is_na(a) | is_na(b), over);
   });
   note(tile, kOverflow, any_integer(over));
 }
 void NegI(const TileArguments& tile) {
-  integers1(tile,
-            [&](const Integers& a) { return reinterpret_cast<Integers>(Words{} - reinterpret_cast<const Words&>(a)); });
+  integers1(tile, [&](const Integers& a) { return reinterpret_cast<Integers>(Words{} - reinterpret_cast<Words>(a)); });
 }
 void AbsI(const TileArguments& tile) {
   integers1(tile, [&](const Integers& a) {
-    const Integers negated = reinterpret_cast<Integers>(Words{} - reinterpret_cast<const Words&>(a));
+    const Integers negated = reinterpret_cast<Integers>(Words{} - reinterpret_cast<Words>(a));
     return a < Integers{} ? negated : a;  // NA is its own negative
   });
 }
@@ -366,13 +361,15 @@ void LeI(const TileArguments& tile) {
 void And(const TileArguments& tile) {
   integers2(tile, [&](const Integers& a, const Integers& b) {
     const Integers no = (a == Integers{}) | (b == Integers{});
-    return no ? Integers{} : (a | b);  // NA has no bit of 1
+    const Integers unless_no = (is_na(a) | is_na(b)) ? integers(kNaInteger) : integers(1);
+    return no ? Integers{} : unless_no;
   });
 }
 void Or(const TileArguments& tile) {
   integers2(tile, [&](const Integers& a, const Integers& b) {
     const Integers yes = (a == integers(1)) | (b == integers(1));
-    return yes ? integers(1) : (a | b);
+    const Integers unless_yes = (is_na(a) | is_na(b)) ? integers(kNaInteger) : Integers{};
+    return yes ? integers(1) : unless_yes;
   });
 }
 void Not(const TileArguments& tile) {
@@ -481,18 +478,18 @@ void IfElseI(const TileArguments& tile) {
   note(tile, kSawFalse, any_integer(is_false));
 }
 
-// pmin() and pmax(): a NaN that comes first stays, one that comes second wins, unless they are left out.
+// pmin() and pmax(): the last NaN wins, or any number where they are left out.
 void MinD(const TileArguments& tile) {
-  doubles2(tile, [&](const Doubles& a, const Doubles& b) { return (is_nan(a) | (a <= b)) ? a : b; });
+  doubles2(tile, [&](const Doubles& a, const Doubles& b) { return (is_nan(b) | (b < a)) ? b : a; });
 }
 void MaxD(const TileArguments& tile) {
-  doubles2(tile, [&](const Doubles& a, const Doubles& b) { return (is_nan(a) | (a >= b)) ? a : b; });
+  doubles2(tile, [&](const Doubles& a, const Doubles& b) { return (is_nan(b) | (b > a)) ? b : a; });
 }
 void MinNaRmD(const TileArguments& tile) {
-  doubles2(tile, [&](const Doubles& a, const Doubles& b) { return (is_nan(b) | (a <= b)) ? a : b; });
+  doubles2(tile, [&](const Doubles& a, const Doubles& b) { return (is_nan(a) | (b < a)) ? b : a; });
 }
 void MaxNaRmD(const TileArguments& tile) {
-  doubles2(tile, [&](const Doubles& a, const Doubles& b) { return (is_nan(b) | (a >= b)) ? a : b; });
+  doubles2(tile, [&](const Doubles& a, const Doubles& b) { return (is_nan(a) | (b > a)) ? b : a; });
 }
 void MinI(const TileArguments& tile) {  // NA is the least
   integers2(tile, [&](const Integers& a, const Integers& b) { return a <= b ? a : b; });

@@ -45,6 +45,7 @@ Crew& crew_of(unsigned count) {
   static unsigned size = 0;
   static std::unique_ptr<Crew>* const crew = new std::unique_ptr<Crew>;
   if (size != count) {
+    crew->reset();  // of two limits the lower one would hold
     *crew = std::make_unique<Crew>(count);
     size = count;
   }
