@@ -257,6 +257,10 @@ cpp_threaded_minimum <- function(elements) {
     .Call(`_avenir_cpp_threaded_minimum`, elements)
 }
 
+cpp_check_block <- function(pointer) {
+    .Call(`_avenir_cpp_check_block`, pointer)
+}
+
 cpp_template_serve <- function(temp_folder, watch) {
     invisible(.Call(`_avenir_cpp_template_serve`, temp_folder, watch))
 }

@@ -75,6 +75,66 @@ load_compute <- function() {
   })
 }
 
+# ---- Expressions ----
+
+#' Vectorised expressions on several threads
+#'
+#' `threaded()` evaluates an expression of ordinary R vectors as R would, in one pass over their elements, on several
+#' threads and with the processor's vector instructions: no intermediate vectors are made.
+#'
+#' @details
+#' The expression is cut into tiles of 1024 elements that stay in the processor's cache. A reduction around it
+#' (`threaded(sum(exp(x)))`) is computed on the way, so that no result vector is needed either; a reduction inside it
+#' (`threaded(x - mean(x))`) is computed first. `threaded(x <- exp(x))` writes the result into x itself when no other
+#' variable has the same vector, and the result is of the same type and length; else x becomes a new vector, as in R.
+#' Vectors of fewer than 1000 elements are left to R itself, which is as fast.
+#'
+#' The functions are
+#' * `+`, `-`, `*`, `/`, `^`, `%%`, `%/%`; `==`, `!=`, `<`, `<=`, `>`, `>=`; `&`, `|`, `!`, `xor()`; `(`;
+#' * `exp()`, `expm1()`, `log()` (with one number as base), `log1p()`, `log2()`, `log10()`, `sqrt()`, `abs()`, `sign()`,
+#'   `sin()`, `cos()`, `tan()`, `asin()`, `acos()`, `atan()`, `atan2()`, `sinh()`, `cosh()`, `tanh()`, `asinh()`,
+#'   `acosh()`, `atanh()`, `sinpi()`, `cospi()`, `tanpi()`, `floor()`, `ceiling()`, `trunc()`, `round()` (to whole
+#'   numbers);
+#' * `ifelse()`, `pmin()`, `pmax()`, `is.na()`, `is.nan()`, `is.finite()`, `is.infinite()`, `as.numeric()`,
+#'   `as.double()`, `as.integer()`, `as.logical()`;
+#' * the reductions `sum()`, `mean()`, `prod()`, `min()`, `max()`, `range()`, `any()`, `all()` of one vector, with
+#'   `na.rm`;
+#' * functions of your own in C++: [compiled_function()].
+#'
+#' Variables are numeric, integer or logical vectors and matrices. `x[i]`, `x[[i]]`, `x$name`, `x@name`, `a:b`, `c()`,
+#' `seq_len()`, `seq_along()`, `length()`, `nrow()` and `ncol()` are evaluated by R first. Shorter vectors start again
+#' at their end, when the longer one's length is a multiple of theirs: a vector with an element for each row goes with
+#' the columns of a matrix. Whatever else the expression has is an error of class `avenir_invalid_argument` that names it.
+#'
+#' Results have the type and attributes that R gives them, and its warnings. Of a vector with a class only what is left
+#' of it without methods is computed: where the class has a method for one of the functions, or for its group (`Ops`,
+#' `Math`, `Summary`), as factors and dates do, that is an error.
+#'
+#' @section Accuracy:
+#' Results are the same bits for any number of threads. Each function is at most 4 units in the last place away from
+#' R's, and exactly R's for `NA`, `NaN`, infinities, zeros and numbers at the ends of the range; arithmetic, comparisons
+#' and integers are exactly R's. Sums lose nothing on the way and are then rounded once: R's own may differ in the last
+#' digits. Which NaN is the result of two (`NA + NaN`) is open, as it is in R.
+#'
+#' Mathematical functions are those of the SLEEF library where it is installed (Debian and Ubuntu: `libsleef3`), else
+#' of the C library's `libmvec`, else the C library's ordinary ones, one element at a time.
+#' `options(avenir.threads.math = "scalar")` chooses the last, which gives R's very bits; `"SLEEF"` and `"libmvec"`
+#' choose the others.
+#'
+#' @param expr An expression, or an assignment `name <- expression`.
+#' @return The expression's value, invisibly of an assignment.
+#' @seealso [cpu_threads()], [compiled_function()]
+#' @examples
+#' x <- runif(1e5)
+#' all.equal(threaded(exp(x) + 3 * sin(x)), exp(x) + 3 * sin(x))
+#' threaded(sum(x > 0.5))
+#' threaded((x - mean(x)) / max(x))[1:3]
+#'
+#' threaded(x <- tan(x) + 3 * sin(x))
+#'
+#' m <- matrix(runif(1e5), 100)
+#' dim(threaded(2 * m - 1))
+#' @export
 threaded <- function(expr) {
   code <- substitute(expr)
   if (is.call(code) && code[[1L]] == "<-") return(invisible(cpp_threaded(code, parent.frame())))
@@ -91,4 +151,74 @@ method_of <- function(x, names) {
     }
   }
   ""
+}
+
+# ---- Functions of the user's ----
+
+#' Compiled functions for threaded()
+#'
+#' Makes an R function of one in C++ that [threaded()] calls in its loops, on several threads and without R.
+#'
+#' @details
+#' The C++ function has the signature `void f(const double* const* in, double* out, size_t n, void* data)`: it computes
+#' `out[i]` of `in[0][i]`, `in[1][i]` and so on for each `i` below `n`. It is called for one piece of the vectors after
+#' the other, by several threads at the same time, and must not use R. The header `avenir.h` (for
+#' `Rcpp::depends(avenir)`, or `LinkingTo: avenir` in a package) has `avenir::block_pointer(f)`, which makes the pointer,
+#' `avenir::each<g>` for a function `g` of one or two numbers, and `avenir::stream`, the numbers of R's generator
+#' L'Ecuyer-CMRG for such functions.
+#'
+#' An expression with such a function is cut into at least 64 pieces, since an element may take long: pieces of
+#' simulations can be the elements.
+#'
+#' The result is an ordinary function, too: called by itself it computes its arguments, elementwise and on threads.
+#' Another process cannot use it; workers compile their own.
+#'
+#' @param pointer What `avenir::block_pointer()` gave.
+#' @param arguments How many arguments the function has, from 1 to 8.
+#' @return A function of `arguments` numeric vectors.
+#' @seealso [threaded()], [rng_streams()]
+#' @examplesIf FALSE
+#' # pi by Monte Carlo: each element is a piece of 1e6 points with a stream of its own. (It takes a compiler.)
+#' Rcpp::sourceCpp(code = '
+#'   // [[Rcpp::depends(avenir)]]
+#'   #include <avenir.h>
+#'   void hits(const double* const* in, double* out, size_t n, void* data) {
+#'     for (size_t i = 0; i < n; ++i) {
+#'       avenir::stream s = static_cast<avenir::stream*>(data)->jumped(in[0][i] - 1);
+#'       double inside = 0;
+#'       for (int k = 0; k < 1000000; ++k) {
+#'         const double x = s.next(), y = s.next();
+#'         inside += x * x + y * y <= 1;
+#'       }
+#'       out[i] = inside;
+#'     }
+#'   }
+#'   // [[Rcpp::export]]
+#'   SEXP hits_pointer(Rcpp::IntegerVector state) {
+#'     return avenir::block_pointer(hits, new avenir::stream(state.begin()));
+#'   }')
+#' hits <- compiled_function(hits_pointer(rng_streams(1, seed = 42)[[1]]))
+#' 4 * threaded(mean(hits(1:100))) / 1e6
+#' @export
+compiled_function <- function(pointer, arguments = 1) {
+  cpp_check_block(pointer)
+  whole <- is_number(arguments) && arguments >= 1 && arguments <= 8 && arguments == floor(arguments)
+  if (!whole) invalid_argument("`arguments` must be one whole number from 1 to 8", arguments)
+  own <- structure(function(...) call_compiled(own, list(...)), class = c("avenir_compiled_function", "function"),
+                   pointer = pointer, arguments = as.integer(arguments))
+  own
+}
+
+call_compiled <- function(own, given) {
+  if (any(lengths(given) == 0L)) return(numeric())
+  names(given) <- paste0("x", seq_along(given))
+  code <- as.call(c(quote(own), lapply(names(given), as.name)))
+  cpp_threaded(code, list2env(c(given, own = own), parent = baseenv()))
+}
+
+#' @export
+print.avenir_compiled_function <- function(x, ...) {
+  cat(sprintf("<compiled function of %d numeric vector%s>\n", attr(x, "arguments"),
+              if (attr(x, "arguments") == 1L) "" else "s"))
+  invisible(x)
 }

@@ -1,7 +1,10 @@
 // Doors to the rng room. A state here is R's: seven integers, the kind word of `.Random.seed` first. R/rng.R
 // has checked the arguments; the checks here only keep a wrong call from reading past a vector.
 
+#include <R_ext/Rdynload.h>
 #include <Rcpp.h>
+
+#include <algorithm>
 
 #include "rng/mrg32k3a.h"
 
@@ -82,4 +85,22 @@ SEXP cpp_rng_advance(SEXP seed, double k) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_element_seed(SEXP seed, double i) {
   return moved(seed, [i](const rng::State& base) { return rng::element_state(base, count_of(i - 1)); });
+}
+
+namespace {
+
+// For inst/include/avenir.h: any thread may call it.
+void jump_words(std::uint32_t* words, std::uint64_t n) {
+  rng::State state;
+  std::copy(words, words + 6, state.words.begin());
+  state = rng::jump_streams(state, n);
+  std::copy(state.words.begin(), state.words.end(), words);
+}
+
+}  // namespace
+
+// [[Rcpp::init]]
+void register_rng_routines(DllInfo* dll) {
+  (void)dll;
+  R_RegisterCCallable("avenir", "avenir_rng_jump", reinterpret_cast<DL_FUNC>(jump_words));
 }

@@ -1,6 +1,7 @@
 #include <Rcpp.h>
 
 #include "compute/library.h"
+#include "expression/compiled.h"
 #include "expression/threaded.h"
 #include "rbridge/door.h"
 
@@ -25,4 +26,13 @@ SEXP cpp_threaded(SEXP code, SEXP env) {
 // [[Rcpp::export(rng = false)]]
 double cpp_threaded_minimum(double elements) {
   return static_cast<double>(expression::exchange_minimum(static_cast<uint64_t>(elements)));
+}
+
+// Raises an error when the pointer is none of a compiled function.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_check_block(SEXP pointer) {
+  return rbridge::door([&]() -> SEXP {
+    expression::block_at(pointer);
+    return R_NilValue;
+  });
 }

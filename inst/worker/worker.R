@@ -83,8 +83,9 @@ own_temp_folder <- function(folder) {
   if (is.na(before)) Sys.unsetenv("TMPDIR") else Sys.setenv(TMPDIR = before)
 }
 
-# For libraries that are not loaded yet, and for processes that the job starts.
+# For libraries that are not loaded yet, for processes that the job starts, and for our own.
 own_threads <- function(threads) {
+  options(avenir.threads = as.integer(threads))
   Sys.setenv(OMP_NUM_THREADS = threads, OPENBLAS_NUM_THREADS = threads, MKL_NUM_THREADS = threads)
 }
 

@@ -10,19 +10,17 @@ SEXP pointer_of(SEXP function) { return Rf_getAttrib(function, Rf_install("point
 
 int arguments_of(SEXP function) { return Rf_asInteger(Rf_getAttrib(function, Rf_install("arguments"))); }
 
-linalg::BlockFunction function_at(SEXP pointer) {
+const Block& block_at(SEXP pointer) {
   using base::Error;
   using base::ErrorKind;
-  if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrTag(pointer) != Rf_install(kBlockFunctionTag))
+  if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrTag(pointer) != Rf_install(kBlockTag))
     throw Error(ErrorKind::kInvalid,
-                "the pointer of a compiled function must come from avenir::block_pointer() of "
-                "avenir.h");
-  const auto* const cell = static_cast<linalg::BlockFunction*>(R_ExternalPtrAddr(pointer));
-  if (cell == nullptr || *cell == nullptr)
+                "the pointer of a compiled function must come from avenir::block_pointer() of avenir.h");
+  const auto* const block = static_cast<const Block*>(R_ExternalPtrAddr(pointer));
+  if (block == nullptr)
     throw Error(ErrorKind::kInvalid,
-                "this compiled function is gone: it was saved to a file or sent to another "
-                "process; compile it there");
-  return *cell;
+                "this compiled function is gone: it was saved to a file or sent to another process; compile it there");
+  return *block;
 }
 
 }  // namespace avenir::expression

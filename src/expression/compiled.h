@@ -3,17 +3,21 @@
 #include "linalg/program.h"
 #include "rbridge/r.h"
 
-// Compiled functions of the user's (inst/include/avenir.h): R functions of class "avenir_compiled_function" whose
-// attribute `pointer` leads to a linalg::BlockFunction.
+// Compiled functions of the user's (inst/include/avenir.h): R functions of class "avenir_compiled_function" with the
+// attributes `pointer` and `arguments`.
 namespace avenir::expression {
 
-// The tag of the external pointers that avenir.h makes.
-inline constexpr const char* kBlockFunctionTag = "avenir::block_function";
+// The beginning of avenir.h's avenir::block, and the tag of the external pointers to such.
+struct Block {
+  linalg::BlockFunction function;
+  void* data;
+};
+inline constexpr const char* kBlockTag = "avenir::block";
 
 bool is_compiled(SEXP function);
 
 // What such a pointer leads to. Throws kInvalid for one that is of something else, or was saved and read again.
-linalg::BlockFunction function_at(SEXP pointer);
+const Block& block_at(SEXP pointer);
 
 // Of is_compiled().
 SEXP pointer_of(SEXP function);

@@ -603,9 +603,10 @@ Value Compiler::compiled_call(SEXP code) {
   if (static_cast<int>(operands.size()) != arguments_of(function))
     invalid("`" + text_of(code) + "` has " + std::to_string(operands.size()) +
             " arguments; the compiled function takes " + std::to_string(arguments_of(function)) + ".");
-  const linalg::BlockFunction block = function_at(pointer_of(function));
+  const Block& block = block_at(pointer_of(function));
   Value result = emit(Op::kCall, Type::kDouble, std::move(operands));
-  draft_->program.steps.back().function = block;
+  draft_->program.steps.back().function = block.function;
+  draft_->program.steps.back().data = block.data;
   return result;
 }
 

@@ -101,6 +101,36 @@ void check_leaves(const Analysis& analysis, SEXP code) {
   }
 }
 
+// Objects on R's own stack of what is in use. A list or R_PreserveObject() would count as a further owner for ever: R
+// would then copy the vector where it might have changed it in place. To live within the scope that it is made in,
+// after all such that live longer.
+class Keeper {
+ public:
+  Keeper() = default;
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+  ~Keeper() { UNPROTECT(count_); }
+
+  // Nothing of R may have run since the object was made or found.
+  SEXP keep(SEXP object) {
+    PROTECT(object);
+    ++count_;
+    return object;
+  }
+
+  // What make() returns. It may jump, and must own nothing.
+  template <typename Make>
+  SEXP make(Make make) {
+    SEXP result = R_NilValue;
+    SEXP* const target = &result;
+    rbridge::guarded([make, target] { *target = make(); });
+    return keep(result);
+  }
+
+ private:
+  int count_ = 0;
+};
+
 // ---- Settings ----
 
 unsigned wanted_threads() {
@@ -162,35 +192,6 @@ const char* warning_of(uint8_t event, linalg::Op op) {
                                        : "NAs produced by integer overflow";
 }
 
-// Objects that were made, in a list that grows. What is made joins it before R can allocate again: guarded() itself
-// does.
-class Keeper {
- public:
-  Keeper() = default;
-  Keeper(const Keeper&) = delete;
-  Keeper& operator=(const Keeper&) = delete;
-  ~Keeper() {
-    if (list_ != R_NilValue) R_ReleaseObject(list_);
-  }
-
-  // What make() returns. It may jump, and must own nothing.
-  template <typename Make>
-  SEXP keep(Make make) {
-    SEXP* const list = &list_;
-    rbridge::guarded([make, list] {
-      const SEXP longer = PROTECT(Rf_cons(PROTECT(make()), *list));
-      R_PreserveObject(longer);
-      if (*list != R_NilValue) R_ReleaseObject(*list);
-      *list = longer;
-      UNPROTECT(2);
-    });
-    return CAR(list_);
-  }
-
- private:
-  SEXP list_ = R_NilValue;
-};
-
 // Runs drafts, and has what they give.
 class Evaluation final : public Runner {
  public:
@@ -221,13 +222,13 @@ class Evaluation final : public Runner {
   // Also where the type depends on the data, and for R's warnings.
   SEXP evaluate(SEXP call) override {
     const SEXP env = env_;
-    return keeper_.keep([call, env] { return Rf_eval(call, env); });
+    return keeper_.make([call, env] { return Rf_eval(call, env); });
   }
 
   SEXP evaluate(SEXP call, const std::vector<SEXP>& arguments) override {
     const SEXP env = env_;
     const SEXP* const first = arguments.data();
-    return keeper_.keep([call, env, first] {
+    return keeper_.make([call, env, first] {
       const SEXP copy = PROTECT(Rf_shallow_duplicate(call));
       const SEXP* next = first;
       for (SEXP at = CDR(copy); at != R_NilValue; at = CDR(at)) SETCAR(at, *next++);
@@ -241,7 +242,7 @@ class Evaluation final : public Runner {
   SEXP fresh(const Draft& draft) {
     const SEXPTYPE type = r_type(draft.program.type);
     const auto length = static_cast<R_xlen_t>(draft.program.length);
-    const SEXP out = keeper_.keep([type, length] { return Rf_allocVector(type, length); });
+    const SEXP out = keeper_.make([type, length] { return Rf_allocVector(type, length); });
     sys::prefer_huge_pages(DATAPTR(out), draft.program.length * linalg::size_of(draft.program.type));
     return out;
   }
@@ -305,16 +306,16 @@ class Evaluation final : public Runner {
   }
 
   SEXP number(double x) {
-    return keeper_.keep([x] { return Rf_ScalarReal(x); });
+    return keeper_.make([x] { return Rf_ScalarReal(x); });
   }
   SEXP integer(int x) {
-    return keeper_.keep([x] { return Rf_ScalarInteger(x); });
+    return keeper_.make([x] { return Rf_ScalarInteger(x); });
   }
 
   SEXP logical(bool any, const linalg::Totals& totals, bool na_rm) {
     const bool decided = any ? totals.has_true : totals.has_false;
     const int value = decided ? any : totals.has_na && !na_rm ? NA_LOGICAL : !any;
-    return keeper_.keep([value] { return Rf_ScalarLogical(value); });
+    return keeper_.make([value] { return Rf_ScalarLogical(value); });
   }
 
   SEXP doubles(const linalg::Program& program, const linalg::Totals& totals) {
@@ -341,7 +342,7 @@ class Evaluation final : public Runner {
   }
 
   SEXP pair(double a, double b) {
-    return keeper_.keep([a, b] {
+    return keeper_.make([a, b] {
       const SEXP both = Rf_allocVector(REALSXP, 2);
       REAL(both)[0] = a;
       REAL(both)[1] = b;
@@ -371,7 +372,7 @@ class Evaluation final : public Runner {
   }
 
   SEXP integer_pair(int a, int b) {
-    return keeper_.keep([a, b] {
+    return keeper_.make([a, b] {
       const SEXP both = Rf_allocVector(INTSXP, 2);
       INTEGER(both)[0] = a;
       INTEGER(both)[1] = b;
@@ -405,8 +406,8 @@ void assign(SEXP name, SEXP value, SEXP env) {
 
 // The vector of that name, if the result may be written into it: nobody else has it, and it is of the same kind.
 SEXP own_vector(SEXP name, SEXP env, const Draft& draft) {
-  if (R_BindingIsLocked(name, env) || R_BindingIsActive(name, env)) return R_NilValue;
   const SEXP value = Rf_findVarInFrame(env, name);
+  if (value == R_UnboundValue || R_BindingIsLocked(name, env) || R_BindingIsActive(name, env)) return R_NilValue;
   const bool fits = TYPEOF(value) == static_cast<int>(r_type(draft.program.type)) && !ALTREP(value) &&
                     !IS_S4_OBJECT(value) && static_cast<uint64_t>(Rf_xlength(value)) == draft.program.length;
   if (!fits || MAYBE_SHARED(value)) return R_NilValue;
@@ -437,54 +438,30 @@ SEXP compute(const Assignment& assignment, SEXP env, const Analysis& analysis) {
   return result;
 }
 
-// The leaves' values for as long as they are computed with.
-class Leaves {
- public:
-  Leaves() = default;
-  Leaves(const Leaves&) = delete;
-  Leaves& operator=(const Leaves&) = delete;
-  ~Leaves() {
-    if (list_ != R_NilValue) R_ReleaseObject(list_);
-  }
-  // Guarded, while they are protected.
-  void keep(const Analysis& analysis) {
-    const SEXP list = PROTECT(Rf_allocVector(VECSXP, analysis.leaves));
-    for (int i = 0; i < analysis.leaves; ++i) SET_VECTOR_ELT(list, i, analysis.value[i]);
-    R_PreserveObject(list_ = list);
-    UNPROTECT(1);
-  }
-
- private:
-  SEXP list_ = R_NilValue;
-};
-
 }  // namespace
 
 SEXP threaded(SEXP code, SEXP env) {
   const Assignment assignment = split(code);
   Analysis analysis;
-  Leaves leaves;
+  Keeper leaves;
   SEXP result = R_NilValue;
   bool done = false;
   struct {
     SEXP code, of, env;
     Analysis& analysis;
-    Leaves& leaves;
     SEXP& result;
     bool& done;
-  } at{code, assignment.code, env, analysis, leaves, result, done};
+  } at{code, assignment.code, env, analysis, result, done};
   // What is small goes through this once: the way into R and back is the most of its time.
   rbridge::guarded([&at] {
     analyse(at.of, at.env, at.analysis);
     const bool clean = at.analysis.fault == Fault::kNone && !at.analysis.has_others && !at.analysis.has_objects;
     at.done = clean && is_for_r(at.analysis);
-    if (at.done)
-      at.result = Rf_eval(at.code, at.env);
-    else
-      at.leaves.keep(at.analysis);
+    if (at.done) at.result = Rf_eval(at.code, at.env);
     UNPROTECT(at.analysis.leaves);
   });
   if (done) return result;
+  for (int i = 0; i < analysis.leaves; ++i) leaves.keep(analysis.value[i]);
   if (analysis.fault != Fault::kNone) raise_fault(analysis);
   check_leaves(analysis, assignment.code);
   if (!is_for_r(analysis)) return compute(assignment, env, analysis);

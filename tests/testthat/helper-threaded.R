@@ -31,15 +31,15 @@ one_of <- function(...) sample(c(...), 1L)
 random_expression <- function(depth) {
   if (depth == 0L || runif(1) < 0.15) return(random_leaf())
   inner <- function() random_expression(depth - 1L)
-  switch(sample(8L, 1L, prob = c(4, 2, 1, 3, 1, 1, 1, 1)),
+  switch(sample(9L, 1L, prob = c(4, 2, 1, 3, 1, 1, 1, 0.3, 1)),
          call(one_of("+", "-", "*", "/", "^", "%%", "%/%"), inner(), inner()),
          call(one_of("==", "!=", "<", "<=", ">", ">="), inner(), inner()),
          call(one_of("&", "|", "xor"), inner(), inner()),
          call(one_of(names_of_mathematics, "abs", "-", "+", "(", "round"), inner()),
          call("ifelse", inner(), inner(), inner()),
          as.call(c(as.name(one_of("pmin", "pmax")), inner(), inner(), if (runif(1) < 0.3) list(na.rm = TRUE))),
-         call(one_of("is.na", "is.nan", "is.finite", "is.infinite", "!", "as.numeric", "as.integer", "as.logical"),
-              inner()),
+         call(one_of("is.na", "is.finite", "is.infinite", "!", "as.numeric", "as.integer", "as.logical"), inner()),
+         call("is.nan", random_leaf()),  # of two NaNs that meet in an operation, which one wins is open
          call("+", random_reduction(inner), inner()))
 }
 
@@ -98,4 +98,39 @@ with_options <- function(options, expr) {
 has_mathematics <- function(kind) {
   x <- numeric(2000)
   !inherits(try(with_options(list(avenir.threads.math = kind), threaded(exp(x))), silent = TRUE), "try-error")
+}
+
+# Functions in C++ by avenir.h, compiled once.
+compiled_examples <- new.env()
+compile_examples <- function() {
+  if (length(compiled_examples)) return(compiled_examples)
+  Rcpp::sourceCpp(env = compiled_examples, code = '
+    // [[Rcpp::depends(avenir)]]
+    #include <avenir.h>
+    double cube(double x) { return x * x * x; }
+    void first(const double* const* in, double* out, size_t n, void* data) {
+      for (size_t i = 0; i < n; ++i) out[i] = static_cast<avenir::stream*>(data)->jumped(in[0][i] - 1).next();
+    }
+    // [[Rcpp::export]]
+    SEXP cube_pointer() { return avenir::block_pointer(avenir::each<cube>); }
+    // [[Rcpp::export]]
+    SEXP first_pointer(Rcpp::IntegerVector state) {
+      return avenir::block_pointer(first, new avenir::stream(state.begin()));
+    }')
+  compiled_examples
+}
+
+# The first number of each of the streams.
+first_draws <- function(state, count) {
+  before <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  kinds <- RNGkind()
+  on.exit({
+    do.call(RNGkind, as.list(kinds))
+    if (is.null(before)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", before, globalenv())
+  })
+  vapply(seq_len(count), function(i) {
+    assign(".Random.seed", state, globalenv())
+    state <<- parallel::nextRNGStream(state)
+    stats::runif(1)
+  }, 0)
 }
