@@ -2,7 +2,9 @@
  *
  *   floors pingpong BYTES TIMES   one round trip between two processes over a socket pair
  *   floors memcpy BYTES           one copy into memory that is not fresh
+ *   floors copy BYTES THREADS     the same on several threads, the median of 5
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,11 +60,52 @@ static double copy(long bytes) {
   return seconds;
 }
 
+struct part {
+  char* to;
+  const char* from;
+  long bytes;
+};
+
+static void* copy_part(void* of) {
+  const struct part* p = of;
+  memcpy(p->to, p->from, p->bytes);
+  return NULL;
+}
+
+static int by_size(const void* a, const void* b) {
+  const double x = *(const double*)a, y = *(const double*)b;
+  return (x > y) - (x < y);
+}
+
+static double copy_on(long bytes, long threads) {
+  char *from = malloc(bytes), *to = malloc(bytes);
+  if (from == NULL || to == NULL || threads < 1 || threads > 64) exit(1);
+  memset(from, 1, bytes);
+  memset(to, 2, bytes);
+  double seconds[5];
+  for (int run = 0; run < 5; ++run) {
+    pthread_t ids[64];
+    struct part parts[64];
+    const double start = now();
+    for (long i = 0; i < threads; ++i) {
+      const long begin = bytes / threads * i, end = i + 1 == threads ? bytes : bytes / threads * (i + 1);
+      parts[i] = (struct part){to + begin, from + begin, end - begin};
+      if (pthread_create(&ids[i], NULL, copy_part, &parts[i]) != 0) exit(1);
+    }
+    for (long i = 0; i < threads; ++i) pthread_join(ids[i], NULL);
+    seconds[run] = now() - start;
+  }
+  qsort(seconds, 5, sizeof *seconds, by_size);
+  return seconds[2];
+}
+
 int main(int argc, char** argv) {
   if (argc == 4 && strcmp(argv[1], "pingpong") == 0)
     printf("%.9f\n", pingpong(atol(argv[2]), atol(argv[3])));
   else if (argc == 3 && strcmp(argv[1], "memcpy") == 0)
     printf("%.9f\n", copy(atol(argv[2])));
+  else if (argc == 4 && strcmp(argv[1], "copy") == 0)
+    printf("%.9f\n", copy_on(atol(argv[2]), atol(argv[3])));
   else
     return 2;
   return 0;

@@ -58,7 +58,7 @@ compile_floors <- function() {
   program <- tempfile("floors-")
   compiler <- Filter(has_command, c("cc", "gcc", "clang"))
   if (!length(compiler)) return(NA_character_)
-  status <- system2(compiler[1L], c("-O2", "-o", program, file.path(bench_folder, "floors.c")))
+  status <- system2(compiler[1L], c("-O2", "-pthread", "-o", program, file.path(bench_folder, "floors.c")))
   if (status == 0L) program else NA_character_
 }
 

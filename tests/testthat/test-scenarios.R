@@ -15,6 +15,10 @@ expect_scenario <- function(name) {
   expect_identical(vapply(lines, `[`, "", 9), rep("yes", length(lines)))
 }
 
+test_that("row 1D, fused expressions, gives base R's numbers", {
+  expect_scenario("row-01d-fused")
+})
+
 test_that("row 2, three different tasks, gives serial R's numbers", {
   expect_scenario("row-02-three-tasks")
 })
