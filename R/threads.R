@@ -16,8 +16,8 @@
 #' @param n The new number, a whole number from 1, or NULL for the number that holds where none is set. It may be more
 #'   than there are cores.
 #' @param expr An expression.
-#' @return `cpu_threads()`: the number of threads; with `n` the one before, invisibly. `with_cpu_threads()`: the value of
-#'   `expr`, evaluated while `n` threads are set.
+#' @return `cpu_threads()`: the number of threads; with `n` the one before, invisibly. `with_cpu_threads()`: the value
+#'   of `expr`, evaluated while `n` threads are set.
 #' @seealso [threaded()]
 #' @examples
 #' cpu_threads()
@@ -104,7 +104,8 @@ load_compute <- function() {
 #' Variables are numeric, integer or logical vectors and matrices. `x[i]`, `x[[i]]`, `x$name`, `x@name`, `a:b`, `c()`,
 #' `seq_len()`, `seq_along()`, `length()`, `nrow()` and `ncol()` are evaluated by R first. Shorter vectors start again
 #' at their end, when the longer one's length is a multiple of theirs: a vector with an element for each row goes with
-#' the columns of a matrix. Whatever else the expression has is an error of class `avenir_invalid_argument` that names it.
+#' the columns of a matrix. Whatever else the expression has is an error of class `avenir_invalid_argument` that names
+#' it.
 #'
 #' Results have the type and attributes that R gives them, and its warnings. Of a vector with a class only what is left
 #' of it without methods is computed: where the class has a method for one of the functions, or for its group (`Ops`,
@@ -162,10 +163,10 @@ method_of <- function(x, names) {
 #' @details
 #' The C++ function has the signature `void f(const double* const* in, double* out, size_t n, void* data)`: it computes
 #' `out[i]` of `in[0][i]`, `in[1][i]` and so on for each `i` below `n`. It is called for one piece of the vectors after
-#' the other, by several threads at the same time, and must not use R. The header `avenir.h` (for
-#' `Rcpp::depends(avenir)`, or `LinkingTo: avenir` in a package) has `avenir::block_pointer(f)`, which makes the pointer,
-#' `avenir::each<g>` for a function `g` of one or two numbers, and `avenir::stream`, the numbers of R's generator
-#' L'Ecuyer-CMRG for such functions.
+#' the other, by several threads at the same time, and must not use R. The header `avenir/threaded.h` (for
+#' `Rcpp::depends(avenir)`, or `LinkingTo: avenir` in a package) has `avenir::block_pointer(f)`, which makes the
+#' pointer, `avenir::each<g>` for a function `g` of one or two numbers, and `avenir::stream`, the numbers of R's
+#' generator L'Ecuyer-CMRG for such functions.
 #'
 #' An expression with such a function is cut into at least 64 pieces, since an element may take long: pieces of
 #' simulations can be the elements.
@@ -181,7 +182,7 @@ method_of <- function(x, names) {
 #' # pi by Monte Carlo: each element is a piece of 1e6 points with a stream of its own. (It takes a compiler.)
 #' Rcpp::sourceCpp(code = '
 #'   // [[Rcpp::depends(avenir)]]
-#'   #include <avenir.h>
+#'   #include <avenir/threaded.h>
 #'   void hits(const double* const* in, double* out, size_t n, void* data) {
 #'     for (size_t i = 0; i < n; ++i) {
 #'       avenir::stream s = static_cast<avenir::stream*>(data)->jumped(in[0][i] - 1);

@@ -89,7 +89,7 @@ SEXP cpp_element_seed(SEXP seed, double i) {
 
 namespace {
 
-// For inst/include/avenir.h: any thread may call it.
+// For inst/include/avenir/threaded.h: any thread may call it.
 void jump_words(std::uint32_t* words, std::uint64_t n) {
   rng::State state;
   std::copy(words, words + 6, state.words.begin());

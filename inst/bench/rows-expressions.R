@@ -13,7 +13,7 @@ on_threads <- function(n, code) {
 # Numbers that are the session's, as a user's are.
 bench_numbers <- function(at) {
   n <- at$size(5e7, 1e5)
-  if (length(globalenv()$numbers) != n) assign("numbers", (seq_len(n) %% 1000) / 100, globalenv())
+  if (length(globalenv()$numbers) != n) assign("numbers", stats::runif(n, 0, 10), globalenv())
   n
 }
 

@@ -5,7 +5,8 @@ library(avenir)
 source(system.file("scenarios", "common.R", package = "avenir"))
 
 n <- if (quick) 1e5 else 5e7
-x <- (seq_len(n) %% 10000) / 1000
+set.seed(1)
+x <- runif(n, 0, 10)
 threads <- cpu_threads()
 
 # Peers: what else R has for it, on forks.

@@ -15,7 +15,7 @@ const Block& block_at(SEXP pointer) {
   using base::ErrorKind;
   if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrTag(pointer) != Rf_install(kBlockTag))
     throw Error(ErrorKind::kInvalid,
-                "the pointer of a compiled function must come from avenir::block_pointer() of avenir.h");
+                "the pointer of a compiled function must come from avenir::block_pointer() of avenir/threaded.h");
   const auto* const block = static_cast<const Block*>(R_ExternalPtrAddr(pointer));
   if (block == nullptr)
     throw Error(ErrorKind::kInvalid,

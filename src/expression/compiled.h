@@ -3,11 +3,11 @@
 #include "linalg/program.h"
 #include "rbridge/r.h"
 
-// Compiled functions of the user's (inst/include/avenir.h): R functions of class "avenir_compiled_function" with the
-// attributes `pointer` and `arguments`.
+// Compiled functions of the user's (inst/include/avenir/threaded.h): R functions of class "avenir_compiled_function"
+// with the attributes `pointer` and `arguments`.
 namespace avenir::expression {
 
-// The beginning of avenir.h's avenir::block, and the tag of the external pointers to such.
+// The beginning of avenir/threaded.h's avenir::block, and the tag of the external pointers to such.
 struct Block {
   linalg::BlockFunction function;
   void* data;

@@ -45,7 +45,7 @@ enum class Op : uint8_t {
 };
 
 // A compiled function of the user's: out[i] from in[0][i], in[1][i], ... for i below n. Several threads call it at a
-// time, each with arrays of its own. The same as avenir::block_function of inst/include/avenir.h.
+// time, each with arrays of its own. The same as avenir::block_function of inst/include/avenir/threaded.h.
 using BlockFunction = void (*)(const double* const* in, double* out, size_t n, void* data);
 
 inline constexpr size_t kMostOperands = 8;

@@ -10,7 +10,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 namespace avenir::par {
 
@@ -41,7 +45,7 @@ struct Crew {
 };
 
 // Never destroyed at exit: the library's own end may come first.
-Crew& crew_of(unsigned count) {
+[[maybe_unused]] Crew& crew_of(unsigned count) {
   static unsigned size = 0;
   static std::unique_ptr<Crew>* const crew = new std::unique_ptr<Crew>;
   if (size != count) {
@@ -56,6 +60,48 @@ void run_here(size_t count, size_t piece, const std::function<void(size_t, size_
   for (size_t begin = 0; begin < count; begin += std::min(piece, count - begin))
     body(begin, begin + std::min(piece, count - begin));
 }
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define AVENIR_THREAD_SANITIZER
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define AVENIR_THREAD_SANITIZER
+#endif
+
+#ifdef AVENIR_THREAD_SANITIZER
+// The sanitizer cannot see how TBB's threads wait for each other, since that library was built without it, and would
+// call every body a race. What it is to look at are the bodies.
+void run_pieces(size_t pieces, const std::function<void(size_t)>& run) {
+  std::atomic<size_t> next{0};
+  std::exception_ptr thrown;
+  std::mutex mutex;
+  const auto work = [&] {
+    try {
+      for (size_t i = next++; i < pieces; i = next++) run(i);
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      thrown = std::current_exception();
+    }
+  };
+  std::vector<std::thread> others;
+  for (unsigned i = 1; i < threads(); ++i) others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
+  if (thrown) std::rethrow_exception(thrown);
+}
+#else
+void run_pieces(size_t pieces, const std::function<void(size_t)>& run) {
+  crew_of(threads()).arena.execute([&] {
+    tbb::parallel_for(
+        tbb::blocked_range<size_t>(0, pieces, 1),
+        [&](const tbb::blocked_range<size_t>& range) {
+          for (size_t i = range.begin(); i != range.end(); ++i) run(i);
+        },
+        tbb::simple_partitioner());
+  });
+}
+#endif
 
 }  // namespace
 
@@ -73,15 +119,7 @@ void parallel_for(size_t count, size_t piece, const std::function<void(size_t, s
   if (count <= piece || !has_threads()) return run_here(count, piece, body);
   user.store(::getpid(), std::memory_order_relaxed);
   const size_t pieces = (count - 1) / piece + 1;
-  crew_of(threads()).arena.execute([&] {
-    tbb::parallel_for(
-        tbb::blocked_range<size_t>(0, pieces, 1),
-        [&](const tbb::blocked_range<size_t>& range) {
-          for (size_t i = range.begin(); i != range.end(); ++i)
-            body(i * piece, i + 1 == pieces ? count : (i + 1) * piece);
-        },
-        tbb::simple_partitioner());
-  });
+  run_pieces(pieces, [&](size_t i) { body(i * piece, i + 1 == pieces ? count : (i + 1) * piece); });
 }
 
 }  // namespace avenir::par

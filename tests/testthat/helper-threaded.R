@@ -4,7 +4,8 @@ special_numbers <- c(NA, NaN, Inf, -Inf, 0, -0, 1, -1, 2, 0.5, -0.5, 5e-324, -2.
                      2^53, 0.1, 1e8, pi)
 
 random_doubles <- function(n) {
-  x <- switch(sample(4L, 1L), rnorm(n), runif(n, -10, 10), round(rnorm(n, sd = 3)), 10^runif(n, -320, 300) * sign(rnorm(n)))
+  x <- switch(sample(4L, 1L), rnorm(n), runif(n, -10, 10), round(rnorm(n, sd = 3)),
+              10^runif(n, -320, 300) * sign(rnorm(n)))
   at <- which(runif(n) < 0.2)
   x[at] <- sample(special_numbers, length(at), TRUE)
   x
@@ -100,13 +101,13 @@ has_mathematics <- function(kind) {
   !inherits(try(with_options(list(avenir.threads.math = kind), threaded(exp(x))), silent = TRUE), "try-error")
 }
 
-# Functions in C++ by avenir.h, compiled once.
+# Functions in C++ by avenir/threaded.h, compiled once.
 compiled_examples <- new.env()
 compile_examples <- function() {
   if (length(compiled_examples)) return(compiled_examples)
   Rcpp::sourceCpp(env = compiled_examples, code = '
     // [[Rcpp::depends(avenir)]]
-    #include <avenir.h>
+    #include <avenir/threaded.h>
     double cube(double x) { return x * x * x; }
     void first(const double* const* in, double* out, size_t n, void* data) {
       for (size_t i = 0; i < n; ++i) out[i] = static_cast<avenir::stream*>(data)->jumped(in[0][i] - 1).next();

@@ -81,9 +81,11 @@ test_that("each function of each library is at most 4 units in the last place fr
     code <- call(name, quote(x))
     base <- suppressWarnings(eval(code))
     for (kind in kinds) {
-      ours <- with_options(list(avenir.threads.math = kind), suppressWarnings(avenir:::cpp_threaded(code, environment())))
+      ours <- with_options(list(avenir.threads.math = kind),
+                           suppressWarnings(avenir:::cpp_threaded(code, environment())))
       worst <- which.max(units_apart(ours, base))
-      info <- sprintf("seed %d: %s, %s(%.17g) is %.17g, not %.17g", seed, kind, name, x[worst], ours[worst], base[worst])
+      info <- sprintf("seed %d: %s, %s(%.17g) is %.17g, not %.17g", seed, kind, name, x[worst], ours[worst],
+                      base[worst])
       expect_lte(units_apart(ours, base)[worst], if (kind == "scalar") 0 else 4, label = info)
       expect_identical(is.nan(ours), is.nan(base), info = info)
       expect_identical(1 / ours[x %in% 0], 1 / base[x %in% 0], info = info)

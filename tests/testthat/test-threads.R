@@ -211,7 +211,8 @@ test_that("vectors of other kinds are named", {
 
 test_that("a class with methods is refused, one without keeps what R keeps", {
   x <- runif(2000)
-  for (bad in list(factor(rep(1:2, 1000)), as.Date(x, "2020-01-01"), as.POSIXct(x, origin = "2020-01-01"), as.difftime(x, units = "secs"))) {
+  dates <- list(as.Date(x, "2020-01-01"), as.POSIXct(x, origin = "2020-01-01"), as.difftime(x, units = "secs"))
+  for (bad in c(list(factor(rep(1:2, 1000))), dates)) {
     expect_error(threaded(bad + 1), "has class .*whose method .* does not call", class = "avenir_invalid_argument")
   }
   plain <- structure(x, class = "without_methods", note = 1)

@@ -2,7 +2,7 @@
 //
 //   // [[Rcpp::depends(avenir)]]
 //   #include <Rcpp.h>
-//   #include <avenir.h>
+//   #include <avenir/threaded.h>
 //
 //   void cube(const double* const* in, double* out, size_t n, void*) {
 //     for (size_t i = 0; i < n; ++i) out[i] = in[0][i] * in[0][i] * in[0][i];
@@ -11,8 +11,8 @@
 //   SEXP cube_pointer() { return avenir::block_pointer(cube); }
 //
 // In R: cube <- compiled_function(cube_pointer(), arguments = 1); threaded(sum(cube(x)))
-#ifndef AVENIR_H
-#define AVENIR_H
+#ifndef AVENIR_THREADED_H
+#define AVENIR_THREADED_H
 
 #include <Rcpp.h>
 
