@@ -28,7 +28,7 @@
 #' | `R_FUTURE_*` | as other variables; `R_FUTURE_PLAN` is taken away | the same |
 #' | `tempdir()` | one of its own, removed with the worker | the session's |
 #' | standard input | empty | empty |
-#' | threads of BLAS and OpenMP | the session's cores divided by the workers | one |
+#' | threads of BLAS and OpenMP, `cpu_threads()` | the session's cores divided by the workers | one |
 #' | `availableCores()`, `mc.cores` | 1 | 1 |
 #' | plan | the next level of the stack, else sequential | the same |
 #'
