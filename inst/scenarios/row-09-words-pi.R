@@ -39,6 +39,36 @@ sides <- list(
 one_by_one <- measure(sides)
 
 thrown <- measure(map_sides(batches, hits, seed = 9, team))
+
+# The same by a compiled loop on this session's threads, as numba's prange does it. Element i is a batch with stream i.
+Rcpp::sourceCpp(code = sub("POINTS", format(points, scientific = FALSE), '
+  // [[Rcpp::depends(avenir)]]
+  #include <avenir/threaded.h>
+  void count_hits(const double* const* in, double* out, size_t n, void* data) {
+    for (size_t i = 0; i < n; ++i) {
+      avenir::stream stream = static_cast<avenir::stream*>(data)->jumped(in[0][i] - 1);
+      out[i] = 0;
+      for (int k = 0; k < POINTS; ++k) {
+        const double x = stream.next(), y = stream.next();
+        out[i] += x * x + y * y < 1;
+      }
+    }
+  }
+  // [[Rcpp::export]]
+  SEXP count_hits_pointer(Rcpp::IntegerVector state) {
+    return avenir::block_pointer(count_hits, new avenir::stream(state.begin()));
+  }'))
+count_hits <- compiled_function(count_hits_pointer(first_stream(9)))
+streams <- next_streams(batches, 9)
+by_stream <- function(i) {
+  assign(".Random.seed", streams[[i]], envir = globalenv())
+  xy <- matrix(runif(2 * points), 2)
+  as.numeric(sum(xy[1, ]^2 + xy[2, ]^2 < 1))
+}
+looped <- measure(list(
+  serial = function() vapply(seq_len(batches), by_stream, 0),
+  avenir = function() threaded(count_hits(1:batches)),
+  mclapply = function() unlist(parallel::mclapply(seq_len(batches), by_stream, mc.cores = workers))))
 stop_peers(team)
 plan(sequential)
 
@@ -50,6 +80,8 @@ checks <- c("the blocks have not all the characters" = total == sum(nchar(words)
 show_times(counted)
 show_times(one_by_one)
 show_times(thrown)
+show_times(looped)
 report(9, sprintf("characters of %g English words, 100 blocks", number), counted, workers, checks[1])
 report(9, sprintf("characters of %g words, word by word", number / 10), one_by_one, workers)
 report(9, sprintf("pi by Monte Carlo, %d x %g points", batches, points), thrown, workers, checks[2])
+report(9, sprintf("pi by Monte Carlo, compiled, %d x %g points", batches, points), looped, cpu_threads())
