@@ -97,7 +97,7 @@ outputs <- function(session) {
 }
 
 # A data frame of the next `count` nodes that answer. They stay until the session is closed.
-await_nodes <- function(session, count, seconds = 30) {
+await_nodes <- function(session, count, seconds = 60) {
   rows <- lapply(seq_len(count), function(i) await_node(session, seconds))
   nodes <- as.data.frame(do.call(rbind, rows))
   nodes[order(nodes$group, as.integer(nodes$rank)), ]
@@ -119,5 +119,5 @@ in_allocation <- function(code) {
   head <- c(sprintf(".libPaths(%s)", deparse1(.libPaths())), sprintf("setwd(%s)", deparse1(getwd())),
             "for (file in list.files(pattern = '^helper-')) source(file)")
   writeLines(c(head, code), script)
-  command_output("salloc", c("-Q", "-N2", "-n4", file.path(R.home("bin"), "Rscript"), "--vanilla", script), 60)
+  command_output("salloc", c("-Q", "-N2", "-n4", file.path(R.home("bin"), "Rscript"), "--vanilla", script), 120)
 }

@@ -21,7 +21,7 @@ ssh_options <- function() c("-F", Sys.getenv("RIG_SSH_CONFIG"))
 ssh_output <- function(host, command) command_output("ssh", c(ssh_options(), host, command))
 
 # Waits until `condition()` is TRUE; FALSE when it is not within `seconds`.
-wait_until <- function(condition, seconds = 30) {
+wait_until <- function(condition, seconds = 60) {
   deadline <- proc.time()[["elapsed"]] + seconds
   while (!isTRUE(condition())) {
     if (proc.time()[["elapsed"]] > deadline) return(FALSE)

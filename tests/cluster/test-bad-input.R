@@ -1,8 +1,8 @@
 # What users get wrong: each an error that names it and a remedy, in seconds.
 
-start_error <- function(workers, ..., pattern, seconds = 10) {
+start_error <- function(workers, ..., pattern) {
   local_cluster(workers, ...)
-  error <- suppressWarnings(error_within(seconds, value(future(1))))
+  error <- suppressWarnings(prompt_error(value(future(1))))
   expect_s3_class(error, "avenir_worker_start_error")
   expect_match(conditionMessage(error), pattern)
 }
@@ -55,13 +55,13 @@ test_that("a firewall", {
            add rule inet fire out ip daddr %s tcp sport != 22 drop"
   rig("exec", "h1", "nft", sprintf(rule, Sys.getenv("RIG_ADDRESS")))
   on.exit(rig("exec", "h1", "nft", "delete table inet fire"))
-  start_error(ssh_workers("h1", revtunnel = FALSE), start_timeout = 5, seconds = 20,
+  start_error(ssh_workers("h1", revtunnel = FALSE), start_timeout = 5,
               pattern = "h1: this node cannot reach its session: .*port [0-9]+")
 })
 
 test_that("names that are none never reach a shell", {
   for (host in c("a b", "h1'", "h1\n", "-oProxyCommand=x", "$(id)", "h1;id", "", NA)) {
-    error <- error_within(1, plan(cluster, workers = c("h1", host)))
+    error <- prompt_error(plan(cluster, workers = c("h1", host)))
     expect_s3_class(error, "avenir_invalid_argument")
   }
 })
@@ -76,7 +76,7 @@ test_that("a worker of another plan is refused", {
   argv <- c(rscript(), "--no-init-file", "-e", avenir:::node_expression, "--workers=1")
   avenir:::launch_program(mine$engine, argv, paste(words, collapse = " "), "other", command)
   launches <- function() avenir:::cpp_cluster_launches(mine$engine)
-  expect_true(wait_until(function() !all(launches()$running), 20))
+  expect_true(wait_until(function() !all(launches()$running), 60))
   expect_match(launches()$output[!launches()$running], "cannot reach its session")
   expect_identical(nrow(nodes_here(mine)), 1L)
   expect_identical(value(future(Sys.info()[["nodename"]])), "h1")

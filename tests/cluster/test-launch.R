@@ -40,6 +40,19 @@ test_that("a node of a step that dies takes no other with it, and srun says why"
   expect_identical(trimws(out), c("TRUE", "killed on h2", "TRUE"))
 })
 
+job_state <- function(job) command_output("squeue", c("-h", "-j", job, "-o", "%T"))
+
+is_running <- function(job) wait_until(function() identical(job_state(job), "RUNNING"), 60)
+
+# What is requeued waits two minutes, unless it is told otherwise: when it is in the queue again, no longer completing.
+# Two seconds, since a host takes what has begun in the second in which it has ended the job for the one that has ended,
+# and Slurm then gives the job up ("credential revoked").
+starts_again <- function(job) {
+  soon <- c("update", paste0("JobId=", job), "StartTime=now+2seconds")
+  told <- function() identical(job_state(job), "PENDING") && !length(command_output("scontrol", soon))
+  wait_until(told, 60) && is_running(job)
+}
+
 test_that("a job array has a node in each job, and one that is requeued comes back as another attempt", {
   launcher <- workers_slurm(2, mem = "100M", partition = "test", comment = "a 'b' $(exit 3)")
   session <- new_session(launcher)
@@ -51,14 +64,10 @@ test_that("a job array has a node in each job, and one that is requeued comes ba
   expect_identical(nodes$key, rep(fake_key, 2L))
   id <- avenir:::launch_id(launcher, outputs(session))
   on.exit(avenir:::launch_stop(launcher, id), add = TRUE, after = FALSE)
-  # What is requeued waits two minutes, unless it is told otherwise.
   task <- paste0(id, "_1")
   command_output("scontrol", c("requeue", task))
-  expect_true(wait_until(function() {
-    command_output("scontrol", c("update", paste0("JobId=", task), "StartTime=now"))
-    identical(command_output("squeue", c("-h", "-j", task, "-o", "%T")), "RUNNING")
-  }, 150))
-  again <- await_nodes(session, 1L, 60)
+  expect_true(starts_again(task))
+  again <- await_nodes(session, 1L)
   expect_identical(unlist(again[c("rank", "attempt")], use.names = FALSE), c("1", "1"))
   avenir:::launch_stop(launcher, id)
   expect_true(wait_until(function() length(command_output("squeue", c("-h", "-j", id))) == 0L))
@@ -82,37 +91,31 @@ test_that("a job that takes too much memory has that as its reason", {
   expect_identical(avenir:::launch_reason(workers_slurm(1), NULL, out), "out of memory")
 })
 
-test_that("a job whose time is over has that as its reason", {
-  job <- command_output("sbatch", c("--parsable", "--output=/dev/null", "--wrap=sleep 60"))
+test_that("a job that others preempt waits again, and another of higher rank ran", {
+  job <- command_output("sbatch", c("--parsable", "--requeue", "--exclusive", "-N2", "--output=/dev/null",
+                                    "--wrap=sleep 60"))
   on.exit(command_output("scancel", job))
-  running <- function() identical(command_output("squeue", c("-h", "-j", job, "-o", "%T")), "RUNNING")
-  expect_true(wait_until(running))
-  command_output("scontrol", c("update", paste0("JobId=", job), "TimeLimit=0"))
-  over <- function() grepl("time limit", avenir:::launch_reason(workers_slurm(1), job))
-  expect_true(wait_until(over, 60))
+  expect_true(is_running(job))
+  out <- command_output("srun", c("-p", "urgent", "-N1", "-n1", "-w", "h1", "hostname"))
+  expect_identical(out[length(out)], "h1")
+  expect_match(avenir:::launch_reason(workers_slurm(1), job), "in the queue|preempted")
 })
+
+# Slurm looks for jobs whose time is over twice a minute: the tests until the one of this job leave it the time.
+late <- command_output("sbatch", c("--parsable", "--nodelist=h1", "--mem=50M", "--output=/dev/null",
+                                   "--wrap=sleep 600"))
+if (is_running(late)) command_output("scontrol", c("update", paste0("JobId=", late), "TimeLimit=0"))
 
 test_that("a machine that fails is the reason, and back again it takes steps", {
   job <- command_output("sbatch", c("--parsable", "--no-requeue", "--nodelist=h2", "--output=/dev/null",
                                     "--wrap=sleep 60"))
   on.exit(command_output("scancel", job))
-  expect_true(wait_until(function() identical(command_output("squeue", c("-h", "-j", job, "-o", "%T")), "RUNNING")))
+  expect_true(is_running(job))
   rig("kill-node", "h2")
   on.exit(rig("start-node", "h2"), add = TRUE)
-  expect_true(wait_until(function() avenir:::launch_reason(workers_slurm(1), job) == "node failure on h2", 60))
+  expect_true(wait_until(function() avenir:::launch_reason(workers_slurm(1), job) == "node failure on h2", 120))
   rig("start-node", "h2")
   expect_identical(command_output("srun", c("--nodelist=h2", "hostname")), "h2")
-})
-
-test_that("a job that others preempt waits again, and another of higher rank ran", {
-  job <- command_output("sbatch", c("--parsable", "--requeue", "--exclusive", "-N2", "--output=/dev/null",
-                                    "--wrap=sleep 60"))
-  on.exit(command_output("scancel", job))
-  running <- function() identical(command_output("squeue", c("-h", "-j", job, "-o", "%T")), "RUNNING")
-  expect_true(wait_until(running))
-  out <- command_output("srun", c("-p", "urgent", "-N1", "-n1", "-w", "h1", "hostname"))
-  expect_identical(out[length(out)], "h1")
-  expect_match(avenir:::launch_reason(workers_slurm(1), job), "in the queue|preempted")
 })
 
 test_that("ssh starts a node that reaches this session directly", {
@@ -157,6 +160,11 @@ test_that("a machine file's hosts have their numbers of workers", {
   nodes <- nodes_of(workers_file(path, options = ssh_options(), rscript = rscript()), 2L)
   expect_identical(nodes$host, c("h1", "h2"))
   expect_identical(nodes$workers, c("2", "3"))
+})
+
+test_that("a job whose time is over has that as its reason", {
+  on.exit(command_output("scancel", late))
+  expect_true(wait_until(function() grepl("time limit", avenir:::launch_reason(workers_slurm(1), late))))
 })
 
 test_that("a command template starts nodes, by its words and by a script", {
