@@ -13,7 +13,7 @@ gates() {
   cat <<'END'
 asan       tests/cpp under the address and undefined-behaviour sanitizers (clang)
 tsan       tests/cpp under the thread sanitizer (clang)
-fuzz       the parsers of shared memory's layouts under libFuzzer, AVENIR_FUZZ_SECONDS (60) long (clang)
+fuzz       the parsers of what others send or share under libFuzzer, AVENIR_FUZZ_SECONDS (60) each (clang)
 objects    AVENIR_TEST_OBJECTS (20000) random R objects through shared memory, a new seed each time
 large      a vector of more than 2^31 elements to a worker and back (needs 6 GB of memory)
 scenarios  every scenario at its real size, checked against serial R: one table
@@ -39,15 +39,25 @@ soak_asan() {
 
 soak_tsan() { TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66 sanitized thread; }
 
+# Each target for AVENIR_FUZZ_SECONDS, from its corpus of tests/cpp/fuzz/corpus. AVENIR_FUZZ_KEEP=FOLDER: what was
+# found beyond that is left there, by target.
 soak_fuzz() {
-  folder=$(mktemp -d "${TMPDIR:-/tmp}/avenir-fuzz.XXXXXX") || return 1
-  "$(clang)" -std=c++17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc \
-    tests/cpp/fuzz/shared_vectors.cpp src/shm/vector_record.cpp src/base/error.cpp -o "$folder/shared_vectors" &&
-    (cd "$folder" && ./shared_vectors -max_total_time="${AVENIR_FUZZ_SECONDS:-60}" -max_len=512 -print_final_stats=1)
-  status=$?
-  rm -rf "$folder"
-  return $status
+  make -s -C tests/cpp CXX="$(clang)" SAN=fuzz fuzz || return 1
+  for source in tests/cpp/fuzz/*.cpp; do
+    target=$(basename "$source" .cpp)
+    echo "-- $target"
+    fuzz_one "$(pwd)/tests/cpp/build/fuzz/fuzz/$target" "$(pwd)/tests/cpp/fuzz/corpus/$target" || return 1
+  done
 }
+
+fuzz_one() (
+  folder=$(mktemp -d "${TMPDIR:-/tmp}/avenir-fuzz.XXXXXX") && mkdir "$folder/found" && cd "$folder" || exit 1
+  "$1" -max_total_time="${AVENIR_FUZZ_SECONDS:-60}" -max_len=512 -print_final_stats=1 -verbosity=0 found "$2"
+  status=$?
+  [ -z "${AVENIR_FUZZ_KEEP:-}" ] || { mkdir -p "$AVENIR_FUZZ_KEEP" && cp -r found "$AVENIR_FUZZ_KEEP/$(basename "$1")"; }
+  [ $status = 0 ] && rm -rf "$folder"
+  exit $status
+)
 
 soak_objects() {
   AVENIR_TEST_OBJECTS=${AVENIR_TEST_OBJECTS:-20000} installed Rscript --vanilla -e \

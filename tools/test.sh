@@ -97,7 +97,7 @@ gate_generated() {
 }
 
 gate_cpp() {
-  limited 480 make -s -C tests/cpp run && limited 480 make -s -C tests/cpp run DEFINES=-DAVENIR_PORTABLE
+  limited 480 make -s -C tests/cpp run && limited 480 make -s -C tests/cpp run-portable
 }
 
 # R CMD build compiles the package only to run the vignettes: quickly, since what counts is compiled by check.
