@@ -70,7 +70,7 @@ thread_state <- new.env(parent = emptyenv())
 # it known.
 load_compute <- function() {
   tryCatch(cpp_compute_load(), avenir_unsupported_error = function(e) {
-    loadNamespace("RcppParallel")
+    force(RcppParallel::setThreadOptions)
     cpp_compute_load()
   })
 }
@@ -178,8 +178,9 @@ method_of <- function(x, names) {
 #' @param arguments How many arguments the function has, from 1 to 8.
 #' @return A function of `arguments` numeric vectors.
 #' @seealso [threaded()], [rng_streams()]
-#' @examplesIf FALSE
-#' # pi by Monte Carlo: each element is a piece of 1e6 points with a stream of its own. (It takes a compiler.)
+#' @examples
+#' \donttest{
+#' # pi by Monte Carlo: each element is a batch of 1e5 points, with a stream of its own
 #' Rcpp::sourceCpp(code = '
 #'   // [[Rcpp::depends(avenir)]]
 #'   #include <avenir/threaded.h>
@@ -187,7 +188,7 @@ method_of <- function(x, names) {
 #'     for (size_t i = 0; i < n; ++i) {
 #'       avenir::stream s = static_cast<avenir::stream*>(data)->jumped(in[0][i] - 1);
 #'       double inside = 0;
-#'       for (int k = 0; k < 1000000; ++k) {
+#'       for (int k = 0; k < 100000; ++k) {
 #'         const double x = s.next(), y = s.next();
 #'         inside += x * x + y * y <= 1;
 #'       }
@@ -199,7 +200,8 @@ method_of <- function(x, names) {
 #'     return avenir::block_pointer(hits, new avenir::stream(state.begin()));
 #'   }')
 #' hits <- compiled_function(hits_pointer(rng_streams(1, seed = 42)[[1]]))
-#' 4 * threaded(mean(hits(1:100))) / 1e6
+#' 4 * threaded(mean(hits(1:100))) / 1e5
+#' }
 #' @export
 compiled_function <- function(pointer, arguments = 1) {
   cpp_check_block(pointer)

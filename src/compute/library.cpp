@@ -12,7 +12,7 @@ namespace {
 
 const Api* loaded = nullptr;
 
-constexpr const char* kFile = "avenir_compute.so";
+constexpr const char* kFile = "compute/avenir_compute.so";
 
 // The folder that has this shared object.
 std::string own_folder() {

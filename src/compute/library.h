@@ -4,8 +4,8 @@
 
 namespace avenir::compute {
 
-// The second shared object, loaded at the first call; it lies beside this one. Throws kUnsupported, with the system's
-// reason, when it cannot be loaded; the next call tries again.
+// The second shared object, loaded at the first call; it lies in a folder beside this one (src/install.libs.R). Throws
+// kUnsupported, with the system's reason, when it cannot be loaded; the next call tries again.
 //
 // R thread only.
 const Api& library();

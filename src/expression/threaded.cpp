@@ -101,6 +101,18 @@ void check_leaves(const Analysis& analysis, SEXP code) {
   }
 }
 
+// A function of the package without arguments. Its value is not protected.
+SEXP call_own(const char* name) {
+  SEXP value = R_NilValue;
+  SEXP* const target = &value;
+  rbridge::guarded([target, name] {
+    const SEXP call = PROTECT(Rf_lang1(Rf_install(name)));
+    *target = Rf_eval(call, own_namespace());
+    UNPROTECT(1);
+  });
+  return value;
+}
+
 // Objects on R's own stack of what is in use. A list or R_PreserveObject() would count as a further owner for ever: R
 // would then copy the vector where it might have changed it in place. To live within the scope that it is made in,
 // after all such that live longer.
@@ -135,14 +147,7 @@ class Keeper {
 
 unsigned wanted_threads() {
   SEXP value = Rf_GetOption1(Rf_install("avenir.threads"));
-  if (value == R_NilValue) {
-    SEXP* const target = &value;
-    rbridge::guarded([target] {
-      const SEXP call = PROTECT(Rf_lang1(Rf_install("default_threads")));
-      *target = Rf_eval(call, own_namespace());
-      UNPROTECT(1);
-    });
-  }
+  if (value == R_NilValue) value = call_own("default_threads");
   const int threads = Rf_asInteger(value);
   if (threads == NA_INTEGER || threads < 1) invalid("option `avenir.threads` must be one whole number from 1.");
   return static_cast<unsigned>(threads);
@@ -420,6 +425,7 @@ bool is_for_r(const Analysis& analysis) {
 }
 
 SEXP compute(const Assignment& assignment, SEXP env, const Analysis& analysis) {
+  if (!compute::is_loaded()) call_own("load_compute");
   const compute::Api& library = compute::library();
   library.set_threads(wanted_threads());
   settle_math(library);
