@@ -54,7 +54,8 @@ fuzz_one() (
   folder=$(mktemp -d "${TMPDIR:-/tmp}/avenir-fuzz.XXXXXX") && mkdir "$folder/found" && cd "$folder" || exit 1
   "$1" -max_total_time="${AVENIR_FUZZ_SECONDS:-60}" -max_len=512 -print_final_stats=1 -verbosity=0 found "$2"
   status=$?
-  [ -z "${AVENIR_FUZZ_KEEP:-}" ] || { mkdir -p "$AVENIR_FUZZ_KEEP" && cp -r found "$AVENIR_FUZZ_KEEP/$(basename "$1")"; }
+  [ -z "${AVENIR_FUZZ_KEEP:-}" ] ||
+    { mkdir -p "$AVENIR_FUZZ_KEEP" && cp -r found "$AVENIR_FUZZ_KEEP/$(basename "$1")"; }
   [ $status = 0 ] && rm -rf "$folder"
   exit $status
 )
