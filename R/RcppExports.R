@@ -201,6 +201,10 @@ cpp_element_seed <- function(seed, i) {
     .Call(`_avenir_cpp_element_seed`, seed, i)
 }
 
+cpp_thread_draws <- function(seed, n, normal, offset, factor, threads) {
+    .Call(`_avenir_cpp_thread_draws`, seed, n, normal, offset, factor, threads)
+}
+
 cpp_open_output <- function() {
     .Call(`_avenir_cpp_open_output`)
 }

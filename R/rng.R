@@ -15,7 +15,9 @@
 #' [parallel::nextRNGStream()] and [parallel::nextRNGSubStream()] give one after the other.
 #'
 #' @param n For `rng_streams()` the number of states, for the others how many streams or substreams to move
-#'   ahead: a whole number from 0 to 2^53 (for `rng_streams()`, to 2^31 - 1).
+#'   ahead. A whole number from 0: below 2^31 for `rng_streams()`, 2^64 for `rng_jump()`, 2^115 for `rng_jump_sub()`;
+#'   further than that the generator's period begins again. Above 2^53 numbers of R are whole by themselves, and what
+#'   is taken is the number that R has: not `2^53 + 1`, for instance, which R rounds to `2^53`.
 #' @param seed Where the first stream starts. One number: the state after `set.seed(seed)` under
 #'   L'Ecuyer-CMRG, with the session's normal and sampling kinds. A state: that state. `NULL`: the session's
 #'   generator, its own state when it is L'Ecuyer-CMRG and otherwise one that R derives from its next draw;
@@ -23,7 +25,7 @@
 #'   others. A number or a state leaves the session's generator untouched.
 #' @param substreams `TRUE` gives substreams of one stream instead of streams.
 #' @param state A state: seven integers.
-#' @param k How many draws to move ahead: a whole number from 0 to 2^53. Most functions use one draw for one
+#' @param k How many draws to move ahead: a whole number from 0, below 2^191. Most functions use one draw for one
 #'   uniform number; `rnorm()` with R's default method uses two.
 #'
 #' @return `rng_streams()` a list of `n` states of which the first is the start itself; the others one state.
@@ -37,7 +39,7 @@
 #'
 #' L'Ecuyer, P., Simard, R., Chen, E. J. and Kelton, W. D. (2002) An object-oriented random-number package
 #' with many long streams and substreams. *Operations Research* **50**, 1073--1075.
-#' @seealso [with_rng_stream()] to draw from a state.
+#' @seealso [with_rng_stream()] to draw from a state, [thread_runif()] to do so on several threads.
 #' @examples
 #' streams <- rng_streams(3, seed = 42)
 #' identical(streams[[2]], parallel::nextRNGStream(streams[[1]]))
@@ -51,7 +53,7 @@
 #' with_rng_stream(rng_advance(state, 3), runif(2))
 #' @export
 rng_streams <- function(n, seed = NULL, substreams = FALSE) {
-  n <- check_rng_count(n, "n", .Machine$integer.max)
+  n <- check_rng_count(n, "n", 31L)
   substreams <- check_rng_flag(substreams, "substreams")
   state <- if (is.null(seed)) take_streams(n, substreams) else check_rng_start(seed)
   cpp_rng_streams(state, n, substreams)
@@ -59,15 +61,15 @@ rng_streams <- function(n, seed = NULL, substreams = FALSE) {
 
 #' @rdname rng_streams
 #' @export
-rng_jump <- function(state, n) cpp_rng_jump(check_rng_state(state), check_rng_count(n, "n"))
+rng_jump <- function(state, n) cpp_rng_jump(check_rng_state(state), check_rng_count(n, "n", 64L))
 
 #' @rdname rng_streams
 #' @export
-rng_jump_sub <- function(state, n) cpp_rng_jump_sub(check_rng_state(state), check_rng_count(n, "n"))
+rng_jump_sub <- function(state, n) cpp_rng_jump_sub(check_rng_state(state), check_rng_count(n, "n", 115L))
 
 #' @rdname rng_streams
 #' @export
-rng_advance <- function(state, k) cpp_rng_advance(check_rng_state(state), check_rng_count(k, "k"))
+rng_advance <- function(state, k) cpp_rng_advance(check_rng_state(state), check_rng_count(k, "k", 191L))
 
 #' Draw from a stream of random numbers
 #'
@@ -261,9 +263,10 @@ check_rng_start <- function(seed, call = sys.call(sys.parent())) {
            "`seed = 42` gives the same streams in every session.", call)
 }
 
-check_rng_count <- function(x, name, limit = 2^53, call = sys.call(sys.parent())) {
-  if (is.numeric(x) && length(x) == 1L && isTRUE(x >= 0 && x <= limit && x == trunc(x))) return(as.numeric(x))
-  stop_rng(sprintf("`%s` must be one whole number from 0 to %s", name, format(limit, scientific = FALSE)), x,
+# From 0, below 2^bits.
+check_rng_count <- function(x, name, bits, call = sys.call(sys.parent())) {
+  if (is.numeric(x) && length(x) == 1L && isTRUE(x >= 0 && x < 2^bits && x == trunc(x))) return(as.numeric(x))
+  stop_rng(sprintf("`%s` must be one whole number from 0, below 2^%d", name, bits), x,
            "Give a count such as 3; states only move ahead.", call)
 }
 

@@ -565,6 +565,21 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_thread_draws
+SEXP cpp_thread_draws(SEXP seed, double n, bool normal, SEXP offset, SEXP factor, int threads);
+RcppExport SEXP _avenir_cpp_thread_draws(SEXP seedSEXP, SEXP nSEXP, SEXP normalSEXP, SEXP offsetSEXP, SEXP factorSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type seed(seedSEXP);
+    Rcpp::traits::input_parameter< double >::type n(nSEXP);
+    Rcpp::traits::input_parameter< bool >::type normal(normalSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type offset(offsetSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type factor(factorSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_thread_draws(seed, n, normal, offset, factor, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_open_output
 SEXP cpp_open_output();
 RcppExport SEXP _avenir_cpp_open_output() {
@@ -794,6 +809,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_rng_jump_sub", (DL_FUNC) &_avenir_cpp_rng_jump_sub, 2},
     {"_avenir_cpp_rng_advance", (DL_FUNC) &_avenir_cpp_rng_advance, 2},
     {"_avenir_cpp_element_seed", (DL_FUNC) &_avenir_cpp_element_seed, 2},
+    {"_avenir_cpp_thread_draws", (DL_FUNC) &_avenir_cpp_thread_draws, 6},
     {"_avenir_cpp_open_output", (DL_FUNC) &_avenir_cpp_open_output, 0},
     {"_avenir_cpp_take_output", (DL_FUNC) &_avenir_cpp_take_output, 1},
     {"_avenir_cpp_evaluate_run", (DL_FUNC) &_avenir_cpp_evaluate_run, 10},

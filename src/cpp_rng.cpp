@@ -6,8 +6,13 @@
 
 #include <algorithm>
 
+#include "compute/library.h"
+#include "rbridge/door.h"
+#include "rng/fill.h"
 #include "rng/mrg32k3a.h"
+#include "sys/huge_pages.h"
 
+namespace rbridge = avenir::rbridge;
 namespace rng = avenir::rng;
 
 namespace {
@@ -31,9 +36,44 @@ SEXP seed_of(const rng::State& state, int kind) {
   return seed;
 }
 
-template <typename Jump>
-SEXP moved(SEXP seed, Jump jump) {
-  return seed_of(jump(state_of(seed)), INTEGER(seed)[0]);
+// A state n steps ahead. A double above 2^53 is a whole number, too, of 53 bits with zeros behind them.
+SEXP moved(SEXP seed, double n, rng::State (*jump)(const rng::State&, std::uint64_t, unsigned)) {
+  unsigned shift = 0;
+  for (; n > kLargestCount; n /= 2) ++shift;
+  return seed_of(jump(state_of(seed), count_of(n), shift), INTEGER(seed)[0]);
+}
+
+// ---- Numbers ----
+
+rng::Numbers recycled(SEXP x) { return {REAL(x), static_cast<std::uint64_t>(Rf_xlength(x))}; }
+
+struct Draws {
+  rng::State state;
+  bool normal;
+  rng::Numbers offset, factor;
+
+  void fill(std::uint64_t begin, std::size_t count, double* out) const {
+    (normal ? rng::fill_normal : rng::fill_uniform)(state, begin, count, offset, factor, out);
+  }
+};
+
+// Small results are cut into a few blocks for each thread, too.
+std::size_t block_length(std::uint64_t count, unsigned threads) {
+  return std::clamp<std::uint64_t>(count / (4 * threads), rng::kFillBlock / 8, rng::kFillBlock);
+}
+
+// Looks for an interrupt now and then.
+void draw(const Draws& draws, std::uint64_t count, double* out) {
+  constexpr std::uint64_t kSlice = 256 * rng::kFillBlock;
+  const auto& library = avenir::compute::library();
+  const std::size_t block = block_length(count, library.threads());
+  for (std::uint64_t first = 0; first < count; first += kSlice) {
+    const auto fill = [&](std::size_t begin, std::size_t end) {
+      draws.fill(first + begin, end - begin, out + first + begin);
+    };
+    library.parallel_for(std::min(kSlice, count - first), block, fill);
+    rbridge::guarded([] { R_CheckUserInterrupt(); });
+  }
 }
 
 bool is_lecuyer(SEXP seed) { return TYPEOF(seed) == INTSXP && Rf_xlength(seed) == 7 && INTEGER(seed)[0] % 100 == 7; }
@@ -60,31 +100,42 @@ SEXP cpp_rng_streams(SEXP seed, double n, bool substreams) {
   const auto jump = substreams ? rng::jump_substreams : rng::jump_streams;
   rng::State state = state_of(seed);
   Rcpp::Shield<SEXP> states(Rf_allocVector(VECSXP, static_cast<R_xlen_t>(count_of(n))));
-  for (R_xlen_t i = 0; i < Rf_xlength(states); ++i, state = jump(state, 1)) {
+  for (R_xlen_t i = 0; i < Rf_xlength(states); ++i, state = jump(state, 1, 0)) {
     SET_VECTOR_ELT(states, i, seed_of(state, INTEGER(seed)[0]));
   }
   return states;
 }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_rng_jump(SEXP seed, double n) {
-  return moved(seed, [n](const rng::State& state) { return rng::jump_streams(state, count_of(n)); });
-}
+SEXP cpp_rng_jump(SEXP seed, double n) { return moved(seed, n, rng::jump_streams); }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_rng_jump_sub(SEXP seed, double n) {
-  return moved(seed, [n](const rng::State& state) { return rng::jump_substreams(state, count_of(n)); });
-}
+SEXP cpp_rng_jump_sub(SEXP seed, double n) { return moved(seed, n, rng::jump_substreams); }
 
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_rng_advance(SEXP seed, double k) {
-  return moved(seed, [k](const rng::State& state) { return rng::advance(state, count_of(k)); });
-}
+SEXP cpp_rng_advance(SEXP seed, double k) { return moved(seed, k, rng::advance); }
 
 // `i` counts from 1, as in R.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_element_seed(SEXP seed, double i) {
-  return moved(seed, [i](const rng::State& base) { return rng::element_state(base, count_of(i - 1)); });
+  return seed_of(rng::element_state(state_of(seed), count_of(i - 1)), INTEGER(seed)[0]);
+}
+
+// What runif(n, offset, offset + factor) or rnorm(n, offset, factor) draws from the state, on several threads. The
+// parameters are recycled, and each pair is one for which R draws.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_thread_draws(SEXP seed, double n, bool normal, SEXP offset, SEXP factor, int threads) {
+  return rbridge::door([&]() -> SEXP {
+    const Draws draws = {state_of(seed), normal, recycled(offset), recycled(factor)};
+    const std::uint64_t count = count_of(n);
+    rbridge::Preserved numbers;
+    rbridge::guarded([&numbers, count] { numbers.reset(Rf_allocVector(REALSXP, static_cast<R_xlen_t>(count))); });
+    double* const out = REAL(numbers.get());
+    avenir::sys::prefer_huge_pages(out, count * sizeof(double));
+    avenir::compute::library().set_threads(static_cast<unsigned>(threads));
+    draw(draws, count, out);
+    return numbers.get();
+  });
 }
 
 namespace {

@@ -2,25 +2,18 @@
 
 #include <cstddef>
 
+#include "rng/recurrence.h"
+
 namespace avenir::rng {
 namespace {
 
 using Row = std::array<std::uint32_t, 3>;
 using Matrix = std::array<Row, 3>;
 
-// Substreams and streams begin 2^76 and 2^127 draws apart; this many powers reach 2^64 - 1 streams.
+// Substreams and streams begin 2^76 and 2^127 draws apart.
 constexpr std::size_t kSubstream = 76;
 constexpr std::size_t kStream = 127;
-constexpr std::size_t kPowers = kStream + 64;
-
-// The recurrences: x[n] = a12 * x[n-2] - a13 * x[n-3] and y[n] = a21 * y[n-1] - a23 * y[n-3].
-constexpr std::uint32_t kA12 = 1403580U;
-constexpr std::uint32_t kA13 = 810728U;
-constexpr std::uint32_t kA21 = 527612U;
-constexpr std::uint32_t kA23 = 1370589U;
-
-// 1 / (kModulus1 + 1), to the digits that R writes.
-constexpr double kScale = 2.328306549295727688e-10;
+constexpr std::size_t kPowers = kPeriodBits;
 
 // A number congruent to x, smaller: 2^32 is congruent to 2^32 - Modulus, which has at most 15 bits.
 template <std::uint32_t Modulus>
@@ -76,7 +69,7 @@ State apply(const Step& step, const State& state) {
   return out;
 }
 
-// n * 2^unit draws ahead.
+// n * 2^unit draws ahead; less than 2^kPowers.
 State jump(State state, std::size_t unit, std::uint64_t n) {
   for (; n != 0; n >>= 1, ++unit) {
     if ((n & 1) != 0) state = apply(kPowersOfTwo[unit], state);
@@ -116,11 +109,13 @@ std::string describe_fault(const State& state) {
   return fault.empty() ? describe_half_fault(state, 3, kModulus2) : fault;
 }
 
-State jump_streams(const State& state, std::uint64_t n) { return jump(state, kStream, n); }
+State jump_streams(const State& state, std::uint64_t n, unsigned shift) { return jump(state, kStream + shift, n); }
 
-State jump_substreams(const State& state, std::uint64_t n) { return jump(state, kSubstream, n); }
+State jump_substreams(const State& state, std::uint64_t n, unsigned shift) {
+  return jump(state, kSubstream + shift, n);
+}
 
-State advance(const State& state, std::uint64_t k) { return jump(state, 0, k); }
+State advance(const State& state, std::uint64_t k, unsigned shift) { return jump(state, shift, k); }
 
 double next(State& state) {
   auto& w = state.words;

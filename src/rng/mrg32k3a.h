@@ -37,14 +37,18 @@ void write_seed(const State& state, std::int32_t kind, std::int32_t* seed);
 // made from the clock.
 std::string describe_fault(const State& state);
 
-// n streams ahead: n times parallel::nextRNGStream(), n * 2^127 draws. One product per bit set in n.
-State jump_streams(const State& state, std::uint64_t n);
+// Draws before a state comes again: nearly 2^191. No jump may go further.
+inline constexpr unsigned kPeriodBits = 191;
 
-// n substreams ahead: n times parallel::nextRNGSubStream(), n * 2^76 draws.
-State jump_substreams(const State& state, std::uint64_t n);
+// n * 2^shift streams ahead: so many times parallel::nextRNGStream(), of 2^127 draws each. One product per bit set in
+// n.
+State jump_streams(const State& state, std::uint64_t n, unsigned shift = 0);
 
-// k draws ahead: the state after k calls of next().
-State advance(const State& state, std::uint64_t k);
+// n * 2^shift substreams ahead: so many times parallel::nextRNGSubStream(), of 2^76 draws each.
+State jump_substreams(const State& state, std::uint64_t n, unsigned shift = 0);
+
+// k * 2^shift draws ahead: the state after so many calls of next().
+State advance(const State& state, std::uint64_t k, unsigned shift = 0);
 
 // The next uniform number in (0, 1), the double that R's unif_rand() gives; moves the state one draw ahead.
 double next(State& state);

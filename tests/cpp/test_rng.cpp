@@ -28,7 +28,7 @@ constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
 
 template <typename Jump>
 State repeated(Jump jump, State state, int times) {
-  for (int i = 0; i < times; ++i) state = jump(state, 1);
+  for (int i = 0; i < times; ++i) state = jump(state, 1, 0);
   return state;
 }
 
@@ -86,6 +86,14 @@ TEST_CASE("jumps over the widest counts add up") {
   CHECK(jump_streams(jump_streams(kStart, kMost - 5), 5) == jump_streams(kStart, kMost));
   CHECK(jump_substreams(jump_substreams(kStart, kMost - 5), 5) == jump_substreams(kStart, kMost));
   CHECK(advance(advance(kStart, kMost - 5), 5) == advance(kStart, kMost));
+}
+
+TEST_CASE("shifted counts go as far as the period and meet the other units") {
+  CHECK(advance(kStart, 1, 127) == jump_streams(kStart, 1));
+  CHECK(advance(kStart, 3, 76) == jump_substreams(kStart, 3));
+  CHECK(advance(kStart, 5, 188) == jump_streams(kStart, 5, 61));
+  CHECK(jump_substreams(kStart, 1, 114) == jump_streams(kStart, 1, 63));
+  CHECK(advance(kStart, 3, 40) == advance(kStart, std::uint64_t{3} << 40));
 }
 
 TEST_CASE("2^51 substreams are one stream") {

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+
+// Several generators side by side, one a lane of the processor's registers: each draws a block of its own of one
+// stream, since the recurrence itself is serial. A tile is rows of kLanes numbers, row r the r-th of each lane.
+namespace avenir::rng {
+
+inline constexpr std::size_t kLanes = 16;
+
+// The last three values of both recurrences, by age, as whole numbers that may be negative: products stay below 2^53,
+// and are exact, with residues on both sides of 0.
+struct Lanes {
+  alignas(64) double first[3][kLanes];
+  alignas(64) double second[3][kLanes];
+};
+
+// Compiled for registers of one width; the numbers are the same bits for all.
+struct LaneKernels {
+  // The next `rows` uniform numbers of each lane.
+  void (*draw)(Lanes& lanes, double* tile, std::size_t rows);
+
+  // From 2 * rows rows of uniform numbers the normal ones that R's inversion makes of each two. At most
+  // kInversionRows. In place.
+  void (*invert)(double* tile, std::size_t rows);
+};
+
+inline constexpr std::size_t kInversionRows = 64;
+
+// What the compiler takes for granted, and what the processor must be asked for. Elsewhere than on x86-64 all are the
+// first.
+const LaneKernels& narrow_kernels();
+const LaneKernels& avx2_kernels();
+const LaneKernels& avx512_kernels();
+
+}  // namespace avenir::rng
