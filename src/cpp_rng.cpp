@@ -10,6 +10,7 @@
 #include "rbridge/door.h"
 #include "rng/fill.h"
 #include "rng/mrg32k3a.h"
+#include "rng/stream_states.h"
 #include "sys/huge_pages.h"
 
 namespace rbridge = avenir::rbridge;
@@ -97,12 +98,10 @@ double cpp_rng_first_fault(SEXP seeds) {
 
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_rng_streams(SEXP seed, double n, bool substreams) {
-  const auto jump = substreams ? rng::jump_substreams : rng::jump_streams;
-  rng::State state = state_of(seed);
+  rng::StreamStates next(state_of(seed), substreams);
+  const int kind = INTEGER(seed)[0];
   Rcpp::Shield<SEXP> states(Rf_allocVector(VECSXP, static_cast<R_xlen_t>(count_of(n))));
-  for (R_xlen_t i = 0; i < Rf_xlength(states); ++i, state = jump(state, 1, 0)) {
-    SET_VECTOR_ELT(states, i, seed_of(state, INTEGER(seed)[0]));
-  }
+  for (R_xlen_t i = 0; i < Rf_xlength(states); ++i) SET_VECTOR_ELT(states, i, seed_of(next.next(), kind));
   return states;
 }
 

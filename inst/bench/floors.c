@@ -3,11 +3,13 @@
  *   floors pingpong BYTES TIMES   one round trip between two processes over a socket pair
  *   floors memcpy BYTES           one copy into memory that is not fresh
  *   floors copy BYTES THREADS     the same on several threads, the median of 5
+ *   floors fill BYTES THREADS     fresh memory, in large pages where there are any, filled by so many threads
  */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -99,6 +101,30 @@ static double copy_on(long bytes, long threads) {
   return seconds[2];
 }
 
+static void* fill_part(void* of) {
+  const struct part* p = of;
+  memset(p->to, 1, p->bytes);
+  return NULL;
+}
+
+static double fill(long bytes, long threads) {
+  pthread_t ids[64];
+  struct part parts[64];
+  if (threads < 1 || threads > 64) exit(1);
+  const double start = now();
+  char* memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) exit(1);
+#ifdef MADV_HUGEPAGE
+  madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+  for (long i = 0; i < threads; ++i) {
+    parts[i] = (struct part){memory + bytes / threads * i, NULL, bytes / threads};
+    if (pthread_create(&ids[i], NULL, fill_part, &parts[i]) != 0) exit(1);
+  }
+  for (long i = 0; i < threads; ++i) pthread_join(ids[i], NULL);
+  return now() - start;
+}
+
 int main(int argc, char** argv) {
   if (argc == 4 && strcmp(argv[1], "pingpong") == 0)
     printf("%.9f\n", pingpong(atol(argv[2]), atol(argv[3])));
@@ -106,6 +132,8 @@ int main(int argc, char** argv) {
     printf("%.9f\n", copy(atol(argv[2])));
   else if (argc == 4 && strcmp(argv[1], "copy") == 0)
     printf("%.9f\n", copy_on(atol(argv[2]), atol(argv[3])));
+  else if (argc == 4 && strcmp(argv[1], "fill") == 0)
+    printf("%.9f\n", fill(atol(argv[2]), atol(argv[3])));
   else
     return 2;
   return 0;

@@ -65,6 +65,9 @@ compile_floors <- function() {
 # A round trip of 200 bytes between two processes over a socket pair.
 ping_pong <- function() c_floor("pingpong", 200, 20000)
 
+# Fresh memory for n doubles, filled by as many threads.
+fresh_fill <- function(n, threads) c_floor("fill", format(8 * n, scientific = FALSE), threads)
+
 # R itself, started and ended, without its shell front end.
 bare_r_start <- function() {
   path <- file.path(R.home("bin"), "exec", "R")

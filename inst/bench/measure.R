@@ -25,7 +25,7 @@ smaller <- function(fun, times) structure(fun, times = times)
 
 reports <- function(fun) structure(fun, reports = TRUE)
 
-is_own <- function(side) side == "avenir" | startsWith(side, "avenir ")
+is_own <- function(side) side == "avenir" | grepl("^avenir[ ,]", side)
 
 is_peer <- function(side) !is_own(side) & !startsWith(side, ".")
 

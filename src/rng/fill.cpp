@@ -1,7 +1,6 @@
 #include "rng/fill.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "rng/exact_rounding.h"
 #include "rng/inversion.h"
@@ -10,26 +9,6 @@
 namespace avenir::rng {
 
 namespace {
-
-bool has(FillWidth width) {
-#ifdef __x86_64__
-  if (width == FillWidth::kAvx512)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-  if (width == FillWidth::kAvx2) return __builtin_cpu_supports("avx2");
-#endif
-  return width == FillWidth::kScalar || width == FillWidth::kNarrow;
-}
-
-std::atomic<FillWidth>& chosen_width() {
-  static std::atomic<FillWidth> width{best_fill_width()};
-  return width;
-}
-
-const LaneKernels& kernels_of(FillWidth width) {
-  if (width == FillWidth::kAvx512) return avx512_kernels();
-  return width == FillWidth::kAvx2 ? avx2_kernels() : narrow_kernels();
-}
 
 struct Scale {
   double offset, factor;
@@ -94,11 +73,10 @@ constexpr std::size_t kLeastRows = 32;
 template <typename Number>
 void fill(const State& base, std::uint64_t begin, std::size_t count, const Scale& scale, double* out) {
   State state = advance(base, begin * Number::kDraws);
-  const FillWidth width = fill_width();
-  const std::size_t each = width == FillWidth::kScalar ? 0 : count / kLanes;
+  const std::size_t each = lane_width() == LaneWidth::kScalar ? 0 : count / kLanes;
   std::size_t done = 0;
   if (each >= kLeastRows) {
-    state = fill_lanes<Number>(kernels_of(width), state, each, scale, out);
+    state = fill_lanes<Number>(lane_kernels(), state, each, scale, out);
     done = each * kLanes;
   }
   fill_in_order<Number>(state, count - done, scale, out + done);
@@ -124,20 +102,6 @@ void fill_uniform(const State& state, std::uint64_t begin, std::size_t count, co
 void fill_normal(const State& state, std::uint64_t begin, std::size_t count, const Numbers& offset,
                  const Numbers& factor, double* out) {
   fill_recycled<Normal>(state, begin, count, offset, factor, out);
-}
-
-FillWidth fill_width() { return chosen_width().load(std::memory_order_relaxed); }
-
-bool choose_fill_width(FillWidth width) {
-  if (!has(width)) return false;
-  chosen_width().store(width, std::memory_order_relaxed);
-  return true;
-}
-
-FillWidth best_fill_width() {
-  for (const FillWidth width : {FillWidth::kAvx512, FillWidth::kAvx2})
-    if (has(width)) return width;
-  return FillWidth::kNarrow;
 }
 
 }  // namespace avenir::rng

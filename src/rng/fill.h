@@ -29,13 +29,4 @@ void fill_normal(const State& state, std::uint64_t begin, std::size_t count, con
 // power of two, so that lanes do not write to the same places of a cache.
 inline constexpr std::size_t kFillBlock = 65664;
 
-// How numbers are computed. The first is the reference, one at a time; the others are the processor's registers.
-enum class FillWidth : std::uint8_t { kScalar, kNarrow, kAvx2, kAvx512 };
-
-FillWidth fill_width();
-
-// That one; false when this processor lacks it (nothing changes then). Not while blocks are filled. For tests.
-bool choose_fill_width(FillWidth width);
-FillWidth best_fill_width();
-
 }  // namespace avenir::rng

@@ -10,6 +10,8 @@
 
 #ifdef __x86_64__
 
+#include <immintrin.h>
+
 // Without the instructions that fuse: invert() may not use them, and draw() has no need of them.
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
@@ -21,6 +23,7 @@
 #define AVENIR_VECTOR_BYTES 32
 #include "rng/lane_draws.h"
 #include "rng/lane_inversion.h"
+#include "rng/lane_jumps.h"
 
 #ifdef __clang__
 #pragma clang attribute pop
@@ -32,7 +35,7 @@ namespace avenir::rng {
 
 const LaneKernels& avx2_kernels() {
 #ifdef __x86_64__
-  static constexpr LaneKernels kKernels = {avx2::draw, avx2::invert};
+  static constexpr LaneKernels kKernels = {avx2::draw, avx2::invert, avx2::jump};
   return kKernels;
 #else
   return narrow_kernels();

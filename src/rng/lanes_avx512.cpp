@@ -26,10 +26,10 @@
 
 namespace avenir::rng {
 
-// Registers of this width come with fused instructions, which invert() may not use.
+// Registers of this width come with fused instructions, which invert() may not use; jump() has no need of them.
 const LaneKernels& avx512_kernels() {
 #ifdef __x86_64__
-  static const LaneKernels kernels = {avx512::draw, avx2_kernels().invert};
+  static const LaneKernels kernels = {avx512::draw, avx2_kernels().invert, avx2_kernels().jump};
   return kernels;
 #else
   return narrow_kernels();

@@ -7,9 +7,6 @@
 namespace avenir::rng {
 namespace {
 
-using Row = std::array<std::uint32_t, 3>;
-using Matrix = std::array<Row, 3>;
-
 // Substreams and streams begin 2^76 and 2^127 draws apart.
 constexpr std::size_t kSubstream = 76;
 constexpr std::size_t kStream = 127;
@@ -39,11 +36,6 @@ constexpr Matrix square(const Matrix& a) {
   }
   return product;
 }
-
-struct Step {
-  Matrix first;
-  Matrix second;
-};
 
 // Element k is 2^k draws. Made by the compiler: read-only data, no initialization to order or to guard.
 constexpr std::array<Step, kPowers> make_powers() {
@@ -92,6 +84,10 @@ std::string describe_half_fault(const State& state, std::size_t first, std::uint
 }
 
 }  // namespace
+
+const Step& stream_step(unsigned shift) { return kPowersOfTwo[kStream + shift]; }
+
+const Step& substream_step(unsigned shift) { return kPowersOfTwo[kSubstream + shift]; }
 
 State state_of_seed(const std::int32_t* seed) {
   State state;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace avenir::rng {
@@ -12,5 +13,17 @@ inline constexpr std::uint32_t kA23 = 1370589U;
 
 // 1 / (kModulus1 + 1), to the digits that R writes.
 inline constexpr double kScale = 2.328306549295727688e-10;
+
+// A number of draws as a matrix for each half of the state.
+using Row = std::array<std::uint32_t, 3>;
+using Matrix = std::array<Row, 3>;
+struct Step {
+  Matrix first;
+  Matrix second;
+};
+
+// 2^shift streams and substreams.
+const Step& stream_step(unsigned shift);
+const Step& substream_step(unsigned shift);
 
 }  // namespace avenir::rng

@@ -12,6 +12,7 @@
 #include "rng/inversion.h"
 #include "rng/lanes.h"
 #include "rng/mrg32k3a.h"
+#include "rng/stream_states.h"
 
 // Known answers: R 4.2.2, qnorm() and, under RNGkind("L'Ecuyer-CMRG"); set.seed(123), rnorm().
 
@@ -30,12 +31,12 @@ using Fill = void (*)(const State&, std::uint64_t, std::size_t, const Numbers&, 
 // Runs `test` with every way of computing that this processor has.
 template <typename Test>
 void for_each_width(Test test) {
-  for (const FillWidth width : {FillWidth::kScalar, FillWidth::kNarrow, FillWidth::kAvx2, FillWidth::kAvx512}) {
-    if (!choose_fill_width(width)) continue;
+  for (const LaneWidth width : {LaneWidth::kScalar, LaneWidth::kNarrow, LaneWidth::kAvx2, LaneWidth::kAvx512}) {
+    if (!choose_lane_width(width)) continue;
     CAPTURE(static_cast<int>(width));
     test();
   }
-  choose_fill_width(best_fill_width());
+  choose_lane_width(best_lane_width());
 }
 
 std::vector<double> filled(Fill fill, const State& state, std::uint64_t begin, std::size_t count) {
@@ -135,7 +136,7 @@ TEST_CASE("offsets and factors are recycled from the block's place on") {
 
 // Two million of the numbers themselves: the tails, too, are met by chance.
 TEST_CASE("two million normal numbers are the same for every width") {
-  choose_fill_width(FillWidth::kScalar);
+  choose_lane_width(LaneWidth::kScalar);
   const auto expected = filled(fill_normal, kStart, 0, 2000000);
   for_each_width([&] { REQUIRE(same(filled(fill_normal, kStart, 0, 2000000).data(), expected.data(), 2000000)); });
 }
@@ -167,8 +168,8 @@ TEST_CASE("the inversion's edges are the same for every width") {
     }
   };
   check(narrow_kernels());
-  if (choose_fill_width(FillWidth::kAvx2)) check(avx2_kernels());
-  choose_fill_width(best_fill_width());
+  if (choose_lane_width(LaneWidth::kAvx2)) check(avx2_kernels());
+  choose_lane_width(best_lane_width());
 }
 
 TEST_CASE("threads of any number fill what one does") {
@@ -186,4 +187,16 @@ TEST_CASE("threads of any number fill what one does") {
     for (std::thread& thread : threads) thread.join();
     CHECK(numbers == expected);
   }
+}
+
+TEST_CASE("streams one after the other are those of their numbers, for every width") {
+  for_each_width([&] {
+    for (const State& first : {kStart, kLargest}) {
+      StreamStates streams(first, false), substreams(first, true);
+      for (std::uint64_t i = 0; i < 1000; ++i) {
+        REQUIRE(streams.next() == jump_streams(first, i));
+        REQUIRE(substreams.next() == jump_substreams(first, i));
+      }
+    }
+  });
 }
