@@ -123,7 +123,7 @@ wrong_sides <- function(measured) {
 }
 
 peer_seconds <- function(measured) {
-  measured$seconds[!names(measured$seconds) %in% c("serial", "avenir")]
+  measured$seconds[!grepl("^(serial$|avenir)", names(measured$seconds))]
 }
 
 show_times <- function(measured) {

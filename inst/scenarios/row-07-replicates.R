@@ -30,7 +30,9 @@ streams <- next_streams(n, seed = 7)
 checks <- c(
   "the numbers depend on the plan" = all(plans$identical),
   "rng_streams() differs from nextRNGStream()" = identical(rng_streams(n, seed = 7), streams),
-  "rng_jump() misses the last stream" = identical(rng_jump(first_stream(7), n - 1), streams[[n]]))
+  "rng_jump() misses the last stream" = identical(rng_jump(first_stream(7), n - 1), streams[[n]]),
+  "jumps do not add up" = identical(rng_jump(rng_jump(streams[[n]], 1e15), 2^60), rng_jump(streams[[n]], 2^60 + 1e15)),
+  "a stream is not 2^127 draws" = identical(rng_advance(streams[[1]], 2^127), streams[[2]]))
 
 covered <- mean(reference[1, ] <= 1 & reference[2, ] >= 1)
 cat(sprintf("95 %% bootstrap intervals of a median hold it in %.1f %% of %d replicates\n", 100 * covered, n))

@@ -72,6 +72,34 @@ looped <- measure(list(
 stop_peers(team)
 plan(sequential)
 
+# The same without workers: numbers of one stream on threads, vectors as in serial R.
+darts <- workers * round(10 * points / workers)
+east <- first_stream(9)
+north <- rng_jump(east, 1)
+sides <- list(
+  serial = function() {
+    x <- with_rng_stream(east, runif(darts))
+    y <- with_rng_stream(north, runif(darts))
+    sum(x^2 + y^2 < 1)
+  },
+  avenir = function() {
+    with_cpu_threads(workers, {
+      x <- thread_runif(darts, east)
+      y <- thread_runif(darts, north)
+      threaded(sum(x^2 + y^2 < 1))
+    })
+  },
+  mclapply = function() {
+    parts <- parallel::mclapply(seq_len(workers) - 1, mc.cores = workers, function(i) {
+      size <- darts / workers
+      x <- with_rng_stream(rng_advance(east, i * size), runif(size))
+      y <- with_rng_stream(rng_advance(north, i * size), runif(size))
+      sum(x^2 + y^2 < 1)
+    })
+    sum(unlist(parts))
+  })
+on_threads <- measure(sides)
+
 total <- sum(unlist(counted$values$avenir))
 estimate <- 4 * sum(unlist(thrown$values$avenir)) / (batches * points)
 cat(sprintf("%d characters in %d words; pi is about %.5f\n", total, length(words), estimate))
@@ -81,7 +109,10 @@ show_times(counted)
 show_times(one_by_one)
 show_times(thrown)
 show_times(looped)
+show_times(on_threads)
 report(9, sprintf("characters of %g English words, 100 blocks", number), counted, workers, checks[1])
 report(9, sprintf("characters of %g words, word by word", number / 10), one_by_one, workers)
 report(9, sprintf("pi by Monte Carlo, %d x %g points", batches, points), thrown, workers, checks[2])
 report(9, sprintf("pi by Monte Carlo, compiled, %d x %g points", batches, points), looped, cpu_threads())
+report(9, sprintf("pi by Monte Carlo, %g points, on threads", darts), on_threads, workers,
+       c("the estimate is not pi" = abs(4 * on_threads$values$avenir / darts - pi) < 10 / sqrt(darts)))

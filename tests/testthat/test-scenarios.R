@@ -48,6 +48,10 @@ test_that("row 9, words and pi, gives serial R's numbers", {
   expect_scenario("row-09-words-pi")
 })
 
+test_that("row 10, a sum of random numbers, gives serial R's number on threads and on workers", {
+  expect_scenario("row-10-sum")
+})
+
 test_that("row 12, MASS::geyser, finds its package and its global", {
   skip_if_not_installed("MASS")
   expect_scenario("row-12-geyser")
