@@ -86,6 +86,7 @@ check_draw_numbers <- function(x, name, holds, what, call = sys.call(sys.parent(
 
 check_inversion <- function(state, call = sys.call(sys.parent())) {
   if (state[1L] %/% 100L %% 100L == 4L) return(state)
-  stop_rng("`state` must be one of the method \"Inversion\" for normal numbers, with 4 in its kind word's hundreds", state,
+  stop_rng("`state` must be one of the method \"Inversion\" for normal numbers, with 4 in its kind word's hundreds",
+           state,
            "with_rng_stream(state, rnorm(n)) draws by the other methods.", call)
 }

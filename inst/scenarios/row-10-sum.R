@@ -42,7 +42,8 @@ stop_peers(team)
 plan(sequential)
 
 total <- summed$values$avenir
-cat(sprintf("%g numbers add up to %.3f; %.3f standard deviations from n / 2\n", n, total, (total - n / 2) / sqrt(n / 12)))
+cat(sprintf("%g numbers add up to %.3f; %.3f standard deviations from n / 2\n", n, total,
+            (total - n / 2) / sqrt(n / 12)))
 show_times(summed)
 report(10, sprintf("sum of %g random numbers", n), summed, workers,
        c("the sum is not that of uniform numbers" = abs(total - n / 2) < 6 * sqrt(n / 12),
