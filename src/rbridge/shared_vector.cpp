@@ -19,7 +19,7 @@ using shm::VectorType;
 // What a view's external pointer points at.
 struct View {
   VectorRecord record;
-  shm::SharedSegment segment;  // to be sent on; empty when that is not possible
+  shm::Segments segments;  // to be sent on; empty when that is not possible
   shm::ViewMemory memory;
   shm::StringTable strings;
   bool expanded = false;  // strings: all of them are in data2
@@ -56,13 +56,17 @@ bool is_unwritten(const View& view) {
          shm::hash_content(view.memory.data, view.record.bytes, 1) == view.record.hash;
 }
 
-bool can_forward(const View& view) { return view.segment && view.segment->is_open() && is_unwritten(view); }
+bool all_open(const shm::Segments& segments) {
+  return std::all_of(segments.begin(), segments.end(), [](const auto& segment) { return segment->is_open(); });
+}
+
+bool can_forward(const View& view) { return !view.segments.empty() && all_open(view.segments) && is_unwritten(view); }
 
 SEXP serialized_state(SEXP x) {
   if (forwarding_to == nullptr) return nullptr;
   const View& view = view_of(x);
   if (!raising([&] { return can_forward(view); })) return nullptr;
-  raising([&] { forwarding_to->refer(view.segment); });
+  raising([&] { forwarding_to->refer(view.segments); });
   const SEXP state = Rf_allocVector(RAWSXP, sizeof(VectorRecord));
   std::memcpy(RAW(state), &view.record, sizeof(VectorRecord));
   return state;
@@ -260,14 +264,15 @@ void finalize(SEXP pointer) {
 
 View* open_view(const VectorRecord& record) {
   shm::SegmentStore& store = shm::SegmentStore::process();
-  const shm::SharedSegment segment = store.find(record.segment);
-  if (!segment)
+  shm::Segments segments = store.find(record);
+  if (segments.empty())
     throw base::Error(base::ErrorKind::kInvalid,
                       "a vector lies in a segment of shared memory that this process was not sent");
-  shm::ViewMemory memory = segment->view(record.offset, record.bytes);
+  shm::ViewMemory memory = record.parts == 2 ? shm::Segment::view_of_two(segments, record.bytes)
+                                             : segments.front()->view(record.offset, record.bytes);
   store.view_made(record.bytes, memory.sole);
-  std::unique_ptr<View> view(new View{record, nullptr, std::move(memory), {}});
-  if (segment->is_open()) view->segment = segment;
+  std::unique_ptr<View> view(new View{record, {}, std::move(memory), {}});
+  if (all_open(segments)) view->segments = std::move(segments);
   if (record.type == VectorType::kString)
     view->strings = shm::StringTable(view->memory.data, record.bytes, record.length);
   return view.release();

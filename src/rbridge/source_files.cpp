@@ -162,7 +162,7 @@ SEXP name_of_source_file(SEXP environment, shm::Publication& publication) {
   if (!is_heavy(environment)) return R_NilValue;
   const Known* known = files().find(environment);
   if (known == nullptr || !known->can_be_sent()) known = &publish(environment);
-  raising([&] { publication.refer(known->segment); });
+  raising([&] { publication.refer({known->segment}); });
   return known->name();
 }
 

@@ -13,9 +13,7 @@ namespace avenir::shm {
 
 namespace {
 
-// Each block is hashed by itself, so that threads can share the work; the hash of the blocks' hashes is the whole's.
-constexpr size_t kBlock = 1 << 20;
-constexpr size_t kSmallForThreads = 8 * kBlock;
+constexpr size_t kSmallForThreads = 8 * BlockHashes::kBlock;
 
 constexpr size_t kLanes = 4, kStride = kLanes * sizeof(uint64_t);
 constexpr uint64_t kFactors[kLanes] = {0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F};
@@ -96,29 +94,33 @@ ContentHash hash_block(const uint8_t* at, size_t size, uint64_t seed) {
   return end.finish();
 }
 
-void hash_blocks(const uint8_t* data, size_t size, std::atomic<size_t>& next, std::vector<ContentHash>& hashes) {
-  for (size_t block = next++; block < hashes.size(); block = next++) {
-    const size_t begin = block * kBlock;
-    hashes[block] = hash_block(data + begin, std::min(kBlock, size - begin), block);
-  }
-}
-
 }  // namespace
 
+BlockHashes::BlockHashes(const void* data, size_t size)
+    : data_(static_cast<const uint8_t*>(data)), size_(size), hashes_((size + kBlock - 1) / kBlock) {}
+
+void BlockHashes::add(size_t block) { hashes_[block] = hash_block(at(block), size_of(block), block); }
+
+// The hash of the blocks' hashes is the whole's.
+ContentHash BlockHashes::finish() const {
+  return hash_block(reinterpret_cast<const uint8_t*>(hashes_.data()), hashes_.size() * sizeof(ContentHash), size_);
+}
+
 ContentHash hash_content(const void* data, size_t size, unsigned threads) {
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  std::vector<ContentHash> hashes((size + kBlock - 1) / kBlock);
+  BlockHashes hashes(data, size);
   std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t block = next++; block < hashes.count(); block = next++) hashes.add(block);
+  };
   std::vector<std::thread> helpers;
   const sys::SignalsBlocked blocked;
   try {
-    for (unsigned i = 1; size >= kSmallForThreads && i < threads; ++i)
-      helpers.emplace_back([&] { hash_blocks(bytes, size, next, hashes); });
+    for (unsigned i = 1; size >= kSmallForThreads && i < threads; ++i) helpers.emplace_back(work);
   } catch (const std::system_error&) {  // no thread to be had: alone then
   }
-  hash_blocks(bytes, size, next, hashes);
+  work();
   for (std::thread& helper : helpers) helper.join();
-  return hash_block(reinterpret_cast<const uint8_t*>(hashes.data()), hashes.size() * sizeof(ContentHash), size);
+  return hashes.finish();
 }
 
 }  // namespace avenir::shm

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace avenir::shm {
 
@@ -15,6 +17,27 @@ struct ContentHash {
   friend bool operator<(const ContentHash& a, const ContentHash& b) {
     return a.words[0] != b.words[0] ? a.words[0] < b.words[0] : a.words[1] < b.words[1];
   }
+};
+
+// Of all bytes, block by block and in any order: whoever does something else with a block, too, finds it in the
+// processor's cache. Keeps a reference to the bytes.
+class BlockHashes {
+ public:
+  static constexpr size_t kBlock = 1 << 20;
+
+  BlockHashes(const void* data, size_t size);
+  size_t count() const { return hashes_.size(); }
+  const uint8_t* at(size_t block) const { return data_ + block * kBlock; }
+  size_t size_of(size_t block) const { return std::min(kBlock, size_ - block * kBlock); }
+  // Once for each. Any thread.
+  void add(size_t block);
+  // When all were added.
+  ContentHash finish() const;
+
+ private:
+  const uint8_t* const data_;
+  const size_t size_;
+  std::vector<ContentHash> hashes_;
 };
 
 // Of all bytes; on several threads when there are many.

@@ -1,11 +1,13 @@
 #include "shm/publication.h"
 
 #include <algorithm>
+#include <exception>
 #include <string>
 #include <system_error>
 #include <thread>
 
 #include "base/error.h"
+#include "base/scope.h"
 #include "sys/memory_use.h"
 #include "sys/signals.h"
 
@@ -14,10 +16,11 @@ namespace avenir::shm {
 namespace {
 
 constexpr uint64_t kOwnSegment = 16 << 20;    // vectors from this size on have one to themselves
+constexpr uint64_t kInTwo = 2 * kOwnSegment;  // and from here on two: a file lets one thread write at a time
 constexpr uint64_t kLooksAtMemory = 4 << 20;  // what is smaller is not worth reading the system's figures for
 constexpr unsigned kMostThreads = 2;          // two of them read as fast as the memory goes
 
-unsigned hash_threads() { return std::min(kMostThreads, std::max(1u, std::thread::hardware_concurrency())); }
+unsigned threads() { return std::min(kMostThreads, std::max(1u, std::thread::hardware_concurrency())); }
 
 std::string megabytes(uint64_t bytes) { return std::to_string(bytes >> 20) + " MB"; }
 
@@ -32,36 +35,71 @@ void check_memory(uint64_t bytes) {
                     "i Free memory with rm() and gc(), or send a part of the vector.");
 }
 
+// One piece of work on a second thread, the other on this one. Throws what either has thrown.
+template <typename Here, typename There>
+void at_once(bool several, const Here& here, const There& there) {
+  std::exception_ptr failed;
+  const auto caught = [&] {
+    try {
+      there();
+    } catch (...) {
+      failed = std::current_exception();
+    }
+  };
+  std::thread helper;
+  try {
+    const sys::SignalsBlocked blocked;
+    if (several) helper = std::thread(caught);
+  } catch (const std::system_error&) {  // no thread to be had: one after the other then
+  }
+  const base::ScopeGuard joined([&] {
+    if (helper.joinable()) helper.join();
+  });
+  if (!helper.joinable()) caught();
+  here();
+  if (helper.joinable()) helper.join();
+  if (failed) std::rethrow_exception(failed);
+}
+
 // The hash comes from a second thread while this one writes.
 ContentHash append_and_hash(Segment& segment, const void* data, uint64_t bytes, uint64_t& offset) {
   ContentHash hash{};
-  std::thread helper;
-  const auto work = [&] { hash = hash_content(data, bytes, 1); };
-  try {
-    const sys::SignalsBlocked blocked;
-    if (bytes >= kLooksAtMemory && hash_threads() > 1) helper = std::thread(work);
-  } catch (const std::system_error&) {  // no thread to be had: one after the other then
-  }
-  if (!helper.joinable()) work();
-  try {
-    offset = segment.append(data, bytes);
-  } catch (...) {
-    if (helper.joinable()) helper.join();
-    throw;
-  }
-  if (helper.joinable()) helper.join();
+  at_once(
+      bytes >= kLooksAtMemory && threads() > 1, [&] { offset = segment.append(data, bytes); },
+      [&] { hash = hash_content(data, bytes, 1); });
   return hash;
+}
+
+void append_blocks(Segment& segment, BlockHashes& blocks, size_t from, size_t to, bool hash_too) {
+  for (size_t block = from; block < to; ++block) {
+    if (hash_too) blocks.add(block);
+    segment.append(blocks.at(block), blocks.size_of(block));
+  }
+}
+
+// A file each for two threads, each of which hashes what it writes.
+ContentHash append_to_two(const Segments& segments, const ContentKey& key, const void* data, bool hash_too) {
+  BlockHashes blocks(data, key.bytes);
+  const size_t first = first_part(key.bytes) / BlockHashes::kBlock;
+  at_once(
+      true, [&] { append_blocks(*segments[0], blocks, 0, first, hash_too); },
+      [&] { append_blocks(*segments[1], blocks, first, blocks.count(), hash_too); });
+  return hash_too ? blocks.finish() : key.hash;
 }
 
 }  // namespace
 
-// What is kept and large may be written again. A warm file needs no memory.
+// What is kept and large may be written again.
 SharedSegment Publication::create(uint64_t bytes) const {
   const SegmentId id = SegmentStore::process().next_id();
   const bool again = reuse_ == Reuse::kByContent && bytes >= kOwnSegment;
-  auto lease = again ? SegmentLease::take(bytes) : nullptr;
-  if (!lease || !lease->is_warm()) check_memory(bytes);
-  return lease ? Segment::create_on(id, std::move(lease)) : Segment::create(id);
+  return again ? Segment::create_on(id, SegmentLease::take(bytes)) : Segment::create(id);
+}
+
+void Publication::take_in(const SharedSegment& segment) {
+  SegmentStore::process().know(segment);
+  made_.push_back(segment);
+  segments_.push_back(segment);
 }
 
 Segment& Publication::segment_for(uint64_t bytes) {
@@ -71,16 +109,35 @@ Segment& Publication::segment_for(uint64_t bytes) {
     return *filling_;
   }
   const SharedSegment fresh = create(bytes);
-  SegmentStore::process().know(fresh);
-  made_.push_back(fresh);
-  segments_.push_back(fresh);
+  if (!fresh->is_warm()) check_memory(bytes);
+  take_in(fresh);
   if (!own) filling_ = fresh;
   return *fresh;
 }
 
+Segments Publication::make_two(uint64_t bytes) {
+  const uint64_t first = first_part(bytes);
+  const Segments two{create(first), create(bytes - first)};
+  check_memory((two[0]->is_warm() ? 0 : first) + (two[1]->is_warm() ? 0 : bytes - first));
+  for (const SharedSegment& segment : two) take_in(segment);
+  return two;
+}
+
+bool Publication::goes_in_two(uint64_t bytes) const {
+  return reuse_ == Reuse::kByContent && bytes >= kInTwo && threads() > 1;
+}
+
 VectorRecord Publication::publish(const ContentKey& key, const void* data, uint64_t length, bool hash_too) {
+  VectorRecord record{kVectorMark, key.type, 1, {}, 0, key.bytes, length, key.hash};
+  if (goes_in_two(key.bytes)) {
+    const Segments two = make_two(key.bytes);
+    record.parts = 2;
+    record.segment = two[0]->id();
+    record.hash = append_to_two(two, key, data, hash_too);
+    return record;
+  }
   Segment& segment = segment_for(key.bytes);
-  VectorRecord record{kVectorMark, key.type, 0, segment.id(), 0, key.bytes, length, key.hash};
+  record.segment = segment.id();
   if (hash_too)
     record.hash = append_and_hash(segment, data, key.bytes, record.offset);
   else
@@ -97,10 +154,10 @@ VectorRecord Publication::add(VectorType type, const void* data, uint64_t bytes,
         return entry.first.type == type && entry.first.bytes == bytes;
       });
   if (same_size) {
-    key.hash = hash_content(data, bytes, hash_threads());
+    key.hash = hash_content(data, bytes, threads());
     if (const auto found = added_.find(key); found != added_.end()) return found->second;
     if (const auto found = store.find_content(key)) {
-      refer(store.find(found->segment));
+      refer(store.find(*found));
       return *found;
     }
   }
@@ -110,15 +167,16 @@ VectorRecord Publication::add(VectorType type, const void* data, uint64_t bytes,
   return record;
 }
 
-void Publication::refer(const SharedSegment& segment) {
-  if (std::find(segments_.begin(), segments_.end(), segment) == segments_.end()) segments_.push_back(segment);
+void Publication::refer(const Segments& segments) {
+  for (const SharedSegment& segment : segments)
+    if (std::find(segments_.begin(), segments_.end(), segment) == segments_.end()) segments_.push_back(segment);
 }
 
 void Publication::finish() {
   for (const SharedSegment& segment : made_) segment->seal();
   for (const auto& [key, record] : added_) {
     SegmentStore& store = SegmentStore::process();
-    if (const SharedSegment segment = store.find(record.segment)) store.remember(key, record, segment);
+    if (const Segments segments = store.find(record); !segments.empty()) store.remember(key, record, segments);
   }
   added_.clear();
   made_.clear();

@@ -27,8 +27,8 @@ class Publication {
 
   // The record that stands for this vector. Throws kOverloaded when there is no memory or no descriptor for it.
   VectorRecord add(VectorType type, const void* data, uint64_t bytes, uint64_t length);
-  // The stream names a segment that exists already.
-  void refer(const SharedSegment& segment);
+  // The stream names segments that exist already.
+  void refer(const Segments& segments);
   // Nothing is added any more; from here on others may read what was published.
   void finish();
 
@@ -37,8 +37,11 @@ class Publication {
 
  private:
   VectorRecord publish(const ContentKey& key, const void* data, uint64_t length, bool hash_too);
+  bool goes_in_two(uint64_t bytes) const;
   Segment& segment_for(uint64_t bytes);
+  Segments make_two(uint64_t bytes);
   SharedSegment create(uint64_t bytes) const;
+  void take_in(const SharedSegment& segment);
 
   const Reuse reuse_;
   Segments segments_;  // each once

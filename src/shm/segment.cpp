@@ -164,6 +164,26 @@ ViewMemory Segment::view(uint64_t offset, uint64_t bytes) {
   return {data, std::move(mapping), false};
 }
 
+// Where the descriptor is closed a copy does.
+void Segment::lay_into(sys::Mapping& room, uint64_t at, uint64_t bytes) {
+  check_part(0, bytes);
+  if (!is_open()) {
+    std::copy_n(whole_.data(), bytes, room.data() + at);
+    return;
+  }
+  note_mapping();
+  room.replace(at, fd().get(), bytes);
+}
+
+ViewMemory Segment::view_of_two(const Segments& segments, uint64_t bytes) {
+  auto room = std::make_shared<sys::Mapping>(sys::Mapping::room(bytes));
+  const uint64_t first = first_part(bytes);
+  segments.at(0)->lay_into(*room, 0, first);
+  segments.at(1)->lay_into(*room, first, bytes - first);
+  uint8_t* const data = room->data();
+  return {data, std::move(room), false};
+}
+
 // From the descriptor where there is one: what was given out as views may have been written to. The segment is held
 // too: its file must not be written again meanwhile.
 base::SharedBytes Segment::contents() {

@@ -59,6 +59,8 @@ class Segment : public std::enable_shared_from_this<Segment> {
   const sys::OwnFd& fd() const { return lease_ && !fd_.valid() ? lease_->reader() : fd_; }
   bool is_open() const { return fd().valid(); }
   const std::shared_ptr<SegmentLease>& lease() const { return lease_; }
+  // Are its file's pages there already?
+  bool is_warm() const { return lease_ && lease_->is_warm(); }
   // Somebody else is sent what the session has sent: nobody can say any more when the last view is gone.
   void note_sent_on() { reports_end_ = false; }
 
@@ -71,6 +73,9 @@ class Segment : public std::enable_shared_from_this<Segment> {
   // A private mapping of a part. Throws (kInvalid) when the part does not lie inside, kOverloaded when the system has
   // no room for another mapping.
   ViewMemory view(uint64_t offset, uint64_t bytes);
+
+  // The same of a vector in two parts.
+  static ViewMemory view_of_two(const Segments& segments, uint64_t bytes);
 
   // All of it, to be sent to another machine; it stays there as long as somebody has the bytes. Not for one of which
   // this process has given out views and has no descriptor any more.
@@ -90,6 +95,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
   void note_mapping();
   bool was_inherited() const;
   void check_part(uint64_t offset, uint64_t bytes) const;
+  void lay_into(sys::Mapping& room, uint64_t at, uint64_t bytes);
 
   const SegmentId id_;
   uint64_t size_ = 0;

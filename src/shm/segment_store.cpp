@@ -61,22 +61,24 @@ bool SegmentStore::may_have(VectorType type, uint64_t bytes) const {
 std::optional<VectorRecord> SegmentStore::find_content(const ContentKey& key) {
   const auto at = contents_.find(key);
   if (at == contents_.end()) return std::nullopt;
-  if (const SharedSegment segment = find(at->second.segment)) {
-    use_again(segment);
-    return at->second;
-  }
+  const Segments segments = find(at->second);
+  for (const SharedSegment& segment : segments) use_again(segment);
+  if (!segments.empty()) return at->second;
   contents_.erase(at);
   return std::nullopt;
 }
 
-void SegmentStore::remember(const ContentKey& key, const VectorRecord& record, const SharedSegment& segment) {
-  know(segment);
+void SegmentStore::remember(const ContentKey& key, const VectorRecord& record, const Segments& segments) {
   contents_[key] = record;
-  if (std::find(recent_.begin(), recent_.end(), segment) == recent_.end()) {
-    recent_.push_front(segment);
-    bytes_ += segment->size();
-  }
+  for (const SharedSegment& segment : segments) keep(segment);
   keep_within(budget_, most_segments());
+}
+
+void SegmentStore::keep(const SharedSegment& segment) {
+  know(segment);
+  if (std::find(recent_.begin(), recent_.end(), segment) != recent_.end()) return;
+  recent_.push_front(segment);
+  bytes_ += segment->size();
 }
 
 void SegmentStore::use_again(const SharedSegment& segment) {
@@ -84,12 +86,25 @@ void SegmentStore::use_again(const SharedSegment& segment) {
   if (at != recent_.end()) recent_.splice(recent_.begin(), recent_, at);
 }
 
+// A part of a vector goes with the other.
 void SegmentStore::evict(const SharedSegment& segment) {
   const SegmentId id = segment->id();
+  Segments others;
+  for (auto at = contents_.begin(); at != contents_.end();) {
+    const auto ids = segments_of(at->second);
+    const bool lies_here = std::find(ids.begin(), ids.end(), id) != ids.end();
+    if (lies_here && ids.size() > 1) others = find(at->second);
+    at = lies_here ? contents_.erase(at) : std::next(at);
+  }
+  forget(segment);
+  for (const SharedSegment& other : others) forget(other);
+}
+
+void SegmentStore::forget(const SharedSegment& segment) {
+  const auto at = std::find(recent_.begin(), recent_.end(), segment);
+  if (at == recent_.end()) return;
   bytes_ -= segment->size();
-  recent_.remove(segment);
-  for (auto at = contents_.begin(); at != contents_.end();)
-    at = at->second.segment == id ? contents_.erase(at) : std::next(at);
+  recent_.erase(at);
 }
 
 void SegmentStore::keep_within(uint64_t bytes, size_t segments) {
@@ -123,6 +138,16 @@ SharedSegment SegmentStore::find(SegmentId id) {
     for (auto at = known_.begin(); at != known_.end();) at = at->second.expired() ? known_.erase(at) : std::next(at);
   const auto at = known_.find(id);
   return at == known_.end() ? nullptr : at->second.lock();
+}
+
+Segments SegmentStore::find(const VectorRecord& record) {
+  Segments found;
+  for (const SegmentId id : segments_of(record)) {
+    const SharedSegment segment = find(id);
+    if (!segment) return {};
+    found.push_back(segment);
+  }
+  return found;
 }
 
 void SegmentStore::drop(SegmentId id) {

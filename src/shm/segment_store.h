@@ -45,7 +45,7 @@ class SegmentStore final : private sys::ForkAware {
   std::optional<VectorRecord> find_content(const ContentKey& key);
   // Could it be there? Cheap: without a hash.
   bool may_have(VectorType type, uint64_t bytes) const;
-  void remember(const ContentKey& key, const VectorRecord& record, const SharedSegment& segment);
+  void remember(const ContentKey& key, const VectorRecord& record, const Segments& segments);
   void set_budget(uint64_t bytes) { budget_ = bytes; }
   void forget_published();
   // Gives up what nobody else has, to make room.
@@ -65,6 +65,8 @@ class SegmentStore final : private sys::ForkAware {
   Use dropped() const { return dropped_; }
   // nullptr: not known, or gone.
   SharedSegment find(SegmentId id);
+  // All that the vector lies in; none when one is missing.
+  Segments find(const VectorRecord& record);
 
   // ---- views, which R's garbage collector cannot weigh
 
@@ -86,7 +88,9 @@ class SegmentStore final : private sys::ForkAware {
   // A view of what is kept anyhow holds its page tables only.
   static uint64_t weight(uint64_t bytes, bool sole) { return sole ? bytes : bytes / 8; }
   void use_again(const SharedSegment& segment);
+  void keep(const SharedSegment& segment);
   void evict(const SharedSegment& segment);
+  void forget(const SharedSegment& segment);
   void keep_within(uint64_t bytes, size_t segments);
 
   void before_fork() override {}

@@ -30,6 +30,12 @@ void check_size(const VectorRecord& record) {
   if (record.length == 0 || record.length > uint64_t{1} << 52) refuse("a length of " + std::to_string(record.length));
 }
 
+void check_parts(const VectorRecord& record) {
+  if (record.parts != 1 && record.parts != 2) refuse(std::to_string(record.parts) + " parts");
+  if (record.parts == 2 && (record.offset != 0 || record.bytes <= first_part(record.bytes)))
+    refuse("two parts of " + std::to_string(record.bytes) + " bytes at " + std::to_string(record.offset));
+}
+
 }  // namespace
 
 size_t element_size(VectorType type) {
@@ -48,6 +54,17 @@ size_t element_size(VectorType type) {
   }
 }
 
+uint64_t first_part(uint64_t bytes) {
+  constexpr uint64_t kBlock = BlockHashes::kBlock;
+  static_assert(kBlock % kVectorAlignment == 0);
+  return (bytes / 2 + kBlock - 1) / kBlock * kBlock;
+}
+
+std::vector<SegmentId> segments_of(const VectorRecord& record) {
+  if (record.parts == 1) return {record.segment};
+  return {record.segment, {record.segment.maker, record.segment.number + 1}};
+}
+
 VectorRecord decode_vector_record(const uint8_t* data, size_t size) {
   if (size != sizeof(VectorRecord))
     refuse(std::to_string(size) + " bytes instead of " + std::to_string(sizeof(VectorRecord)));
@@ -58,6 +75,7 @@ VectorRecord decode_vector_record(const uint8_t* data, size_t size) {
     refuse("type " + std::to_string(static_cast<uint32_t>(record.type)));
   if (record.offset % kVectorAlignment != 0) refuse("offset " + std::to_string(record.offset));
   check_size(record);
+  check_parts(record);
   return record;
 }
 

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "base/bytes.h"
 #include "shm/content_hash.h"
@@ -33,20 +34,25 @@ enum class VectorType : uint32_t { kLogical = 10, kInteger = 13, kReal = 14, kCo
 // 0 for strings, and for what is none of them.
 size_t element_size(VectorType type);
 
-constexpr uint64_t kVectorMark = 0x3130564556415641;  // "AVAVEV01"
+constexpr uint64_t kVectorMark = 0x3230564556415641;  // "AVAVEV02"
 // Where vectors begin in a segment: the largest page size of the systems that R runs on.
 constexpr uint64_t kVectorAlignment = 64 * 1024;
 
 struct VectorRecord {
   uint64_t mark;
   VectorType type;
-  uint32_t reserved;
+  uint32_t parts;  // 1, or 2: it begins its segment, and what is behind first_part() begins the segment made next
   SegmentId segment;
   uint64_t offset, bytes;  // in the segment
   uint64_t length;         // elements
   ContentHash hash;        // zeros: not known
 };
 static_assert(sizeof(VectorRecord) == 72);
+
+// Of a vector in two parts: how many bytes the first has.
+uint64_t first_part(uint64_t bytes);
+// The segments that it lies in.
+std::vector<SegmentId> segments_of(const VectorRecord& record);
 
 // Throws (kInvalid) for what no record can be.
 VectorRecord decode_vector_record(const uint8_t* data, size_t size);

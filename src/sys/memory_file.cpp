@@ -83,8 +83,9 @@ void write_at(int fd, const void* data, size_t size, uint64_t offset) {
   // pwrite() fails on POSIX shared memory of some systems, a mapping never does.
   if (size == 0) return;
   if (file_size(fd) < offset + size) resize_file(fd, offset + size);
-  Mapping mapping(fd, offset + size, MapMode::kShared);
-  std::copy_n(static_cast<const uint8_t*>(data), size, mapping.data() + offset);
+  const uint64_t page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)), begin = offset / page * page;
+  Mapping mapping(fd, offset + size - begin, MapMode::kShared, begin);
+  std::copy_n(static_cast<const uint8_t*>(data), size, mapping.data() + (offset - begin));
 }
 
 #else
@@ -119,6 +120,23 @@ Mapping::Mapping(int fd, size_t size, MapMode mode, uint64_t offset) : size_(siz
   void* data = ::mmap(nullptr, size, protection, kind, fd, static_cast<off_t>(offset));
   if (data == MAP_FAILED) base::raise_system_error("mapping " + std::to_string(size) + " bytes");
   data_ = static_cast<uint8_t*>(data);
+}
+
+Mapping Mapping::room(size_t size) {
+  Mapping mapping;
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) base::raise_system_error("mapping " + std::to_string(size) + " bytes");
+  mapping.data_ = static_cast<uint8_t*>(data);
+  mapping.size_ = size;
+  return mapping;
+}
+
+void Mapping::replace(size_t at, int fd, size_t size) {
+  if (at > size_ || size > size_ - at)
+    throw base::Error(base::ErrorKind::kInternal, "a mapping was to be replaced beyond its end");
+  constexpr int kKind = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED;
+  if (::mmap(data_ + at, size, PROT_READ | PROT_WRITE, kKind, fd, 0) == MAP_FAILED)
+    base::raise_system_error("mapping " + std::to_string(size) + " bytes");
 }
 
 Mapping::Mapping(Mapping&& other) noexcept

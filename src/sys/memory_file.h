@@ -37,6 +37,8 @@ class Mapping {
  public:
   Mapping() = default;
   Mapping(int fd, size_t size, MapMode mode, uint64_t offset = 0);
+  // Room in memory of this process's own.
+  static Mapping room(size_t size);
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
   Mapping(const Mapping&) = delete;
@@ -46,6 +48,8 @@ class Mapping {
   uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
   void reset();
+  // A part of it, from `at` on (a multiple of the page size), becomes a private mapping of a file's beginning.
+  void replace(size_t at, int fd, size_t size);
 
  private:
   uint8_t* data_ = nullptr;

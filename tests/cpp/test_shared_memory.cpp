@@ -1,11 +1,14 @@
 #include <doctest/doctest.h>
 
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <random>
+#include <thread>
 
 #include "shm/content_hash.h"
 #include "shm/publication.h"
@@ -26,6 +29,9 @@ std::vector<double> numbers(size_t count, double first = 0) {
   return values;
 }
 
+// So many that they lie in two segments.
+std::vector<double> large_numbers() { return numbers((36 << 20) / sizeof(double) + 5); }
+
 VectorRecord add(Publication& publication, const std::vector<double>& values) {
   return publication.add(VectorType::kReal, values.data(), values.size() * sizeof(double), values.size());
 }
@@ -34,7 +40,12 @@ ContentHash hash_of(const std::vector<double>& values, unsigned threads = 1) {
   return hash_content(values.data(), values.size() * sizeof(double), threads);
 }
 
-VectorRecord good_record() { return {kVectorMark, VectorType::kReal, 0, {1, 2}, kVectorAlignment, 80, 10, {}}; }
+VectorRecord good_record() { return {kVectorMark, VectorType::kReal, 1, {1, 2}, kVectorAlignment, 80, 10, {}}; }
+
+VectorRecord record_in_two(uint64_t offset) {
+  const uint64_t bytes = 2 * BlockHashes::kBlock;
+  return {kVectorMark, VectorType::kRaw, 2, {1, 2}, offset, bytes, bytes, {}};
+}
 
 bool refused(const VectorRecord& record) {
   try {
@@ -116,6 +127,11 @@ TEST_CASE("what is no record is refused") {
   CHECK(refused(with([](VectorRecord& r) { r.length = 0; })));
   CHECK(refused(with([](VectorRecord& r) { r.length = uint64_t{1} << 61; })));  // times 8 is 0
   CHECK(refused(with([](VectorRecord& r) { r.length = ~uint64_t{0}; })));
+  CHECK(refused(with([](VectorRecord& r) { r.parts = 0; })));
+  CHECK(refused(with([](VectorRecord& r) { r.parts = 3; })));
+  CHECK(refused(with([](VectorRecord& r) { r.parts = 2; })));  // of 80 bytes
+  CHECK_FALSE(refused(record_in_two(0)));
+  CHECK(refused(record_in_two(kVectorAlignment)));
   const VectorRecord record = good_record();
   for (size_t size = 0; size < sizeof record; ++size)
     CHECK(error_kind_of([&] { decode_vector_record(reinterpret_cast<const uint8_t*>(&record), size); }) ==
@@ -240,6 +256,78 @@ TEST_CASE(
     CHECK(publication.segments().size() == 1);
   }
   CHECK(store.use().segments == 0);
+}
+
+TEST_CASE("a large vector lies in two segments, has the hash of all its bytes, and goes as a whole") {
+  if (std::thread::hardware_concurrency() < 2) return;
+  SegmentStore& store = SegmentStore::process();
+  store.forget_published();
+  const auto values = large_numbers();
+  for (const bool known_size : {false, true}) {  // then another one of that size is hashed before it is written
+    const auto other = numbers(values.size(), known_size ? 1 : 0);
+    Publication publication(Reuse::kByContent);
+    const VectorRecord record = add(publication, other);
+    publication.finish();
+    CHECK(record.parts == 2);
+    CHECK(record.hash == hash_of(other));
+    CHECK(publication.segments().size() == 2);
+    const ViewMemory view = Segment::view_of_two(store.find(record), record.bytes);
+    CHECK(std::memcmp(view.data, other.data(), record.bytes) == 0);
+  }
+  Publication again(Reuse::kByContent);
+  const VectorRecord record = add(again, values);
+  CHECK(again.segments() == store.find(record));
+  CHECK(store.use().segments == 4);
+  store.set_budget(record.bytes);
+  Publication small(Reuse::kByContent);
+  add(small, numbers(10));
+  small.finish();
+  CHECK(store.use().segments == 1);
+  store.set_budget(uint64_t{1} << 30);
+  store.forget_published();
+}
+
+TEST_CASE("views of a vector in two segments are private, also where the descriptors are closed") {
+  if (std::thread::hardware_concurrency() < 2) return;
+  SegmentStore& store = SegmentStore::process();
+  const auto values = large_numbers();
+  Publication publication(Reuse::kByContent);
+  const VectorRecord record = add(publication, values);
+  publication.finish();
+  const ViewMemory one = Segment::view_of_two(publication.segments(), record.bytes);
+  const uint64_t last = record.bytes - 1;
+  for (const uint64_t at : {uint64_t{0}, first_part(record.bytes) - 1, first_part(record.bytes), last})
+    one.data[at] ^= 0xff;
+  CHECK(exit_code_of_child([&] {
+          std::vector<sys::OwnFd> files;
+          for (const SharedSegment& segment : publication.segments()) files.push_back(sys::duplicate(segment->fd()));
+          const rlimit limit{4, 4};
+          ::setrlimit(RLIMIT_NOFILE, &limit);
+          Segments arrived;
+          for (size_t i = 0; i < files.size(); ++i)
+            arrived.push_back(Segment::adopt_result(publication.segments()[i]->ref(), std::move(files[i]), nullptr));
+          const ViewMemory copy = Segment::view_of_two(arrived, record.bytes);
+          if (arrived[0]->is_open() || arrived[1]->is_open()) return 1;
+          return std::memcmp(copy.data, values.data(), record.bytes) == 0 ? 0 : 2;
+        }) == 0);
+  const ViewMemory two = Segment::view_of_two(publication.segments(), record.bytes);
+  CHECK(std::memcmp(two.data, values.data(), record.bytes) == 0);
+  store.forget_published();
+}
+
+TEST_CASE("a writer that fails is an error, on whichever thread, and leaves nothing behind") {
+  CHECK(exit_code_of_child([] {
+          ::signal(SIGXFSZ, SIG_IGN);
+          const rlimit limit{1 << 20, 1 << 20};
+          ::setrlimit(RLIMIT_FSIZE, &limit);
+          try {
+            Publication publication(Reuse::kByContent);
+            add(publication, large_numbers());
+          } catch (const avenir::base::Error&) {
+            return SegmentStore::process().use().segments == 0 ? 0 : 1;
+          }
+          return 2;
+        }) == 0);
 }
 
 TEST_CASE("the least recently used segments go first when there are too many") {

@@ -318,7 +318,7 @@ test_that("share() and is_shared() take vectors, lists and data frames", {
 shared_stream <- function(x) cpp_share_bytes(x)
 
 # Where the record (src/shm/vector_record.h) begins: at its mark.
-record_place <- function(bytes) grepRaw("AVAVEV01", bytes, fixed = TRUE)
+record_place <- function(bytes) grepRaw("AVAVEV02", bytes, fixed = TRUE)
 
 test_that("states that are no records are refused with a class", {
   small_threshold()
