@@ -8,6 +8,7 @@
 
 #include "compute/library.h"
 #include "rbridge/door.h"
+#include "rbridge/keeper.h"
 #include "rng/fill.h"
 #include "rng/mrg32k3a.h"
 #include "rng/stream_states.h"
@@ -127,13 +128,13 @@ SEXP cpp_thread_draws(SEXP seed, double n, bool normal, SEXP offset, SEXP factor
   return rbridge::door([&]() -> SEXP {
     const Draws draws = {state_of(seed), normal, recycled(offset), recycled(factor)};
     const std::uint64_t count = count_of(n);
-    rbridge::Preserved numbers;
-    rbridge::guarded([&numbers, count] { numbers.reset(Rf_allocVector(REALSXP, static_cast<R_xlen_t>(count))); });
-    double* const out = REAL(numbers.get());
+    rbridge::Keeper keeper;
+    const SEXP numbers = keeper.make([count] { return Rf_allocVector(REALSXP, static_cast<R_xlen_t>(count)); });
+    double* const out = REAL(numbers);
     avenir::sys::prefer_huge_pages(out, count * sizeof(double));
     avenir::compute::library().set_threads(static_cast<unsigned>(threads));
     draw(draws, count, out);
-    return numbers.get();
+    return numbers;
   });
 }
 

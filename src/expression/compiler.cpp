@@ -387,6 +387,12 @@ uint64_t Compiler::common_length(const Value& x, const Value& y, SEXP code) cons
           std::to_string(y.length) + " elements; one must be a multiple of the other.");
 }
 
+void Compiler::must_fit(const Value& argument, SEXP code) const {
+  if (argument.length > 0 && length() % argument.length == 0) return;
+  invalid("an argument of `" + text_of(code) + "` has " + std::to_string(argument.length) + " of the " +
+          std::to_string(length()) + " elements; it must have as many, or divide them evenly.");
+}
+
 Attributes Compiler::combined(const Value& x, const Value& y, bool all, SEXP code) const {
   Attributes result;
   const Side left{&x.attributes, static_cast<R_xlen_t>(x.length)},
@@ -541,14 +547,16 @@ Value Compiler::extremes(SEXP code, const Function& function) {
   bool na_rm = false;
   const Values values = dots(code, na_rm);
   Type type = Type::kInteger;
-  for (const Value& value : values) type = larger(type, value.type);
+  for (const Value& value : values) {
+    must_fit(value, code);
+    type = larger(type, value.type);
+  }
   const bool integer = type != Type::kDouble, least = function.op == Op::kMinD;
   const Op op = integer ? (na_rm ? (least ? Op::kMinNaRmI : Op::kMaxNaRmI) : function.integer_op)
                         : (na_rm ? (least ? Op::kMinNaRmD : Op::kMaxNaRmD) : function.op);
   const Type as = integer ? Type::kInteger : Type::kDouble;
   Value result = values[0];
   for (size_t i = 1; i < values.size(); ++i) {
-    common_length(values[0], values[i], code);
     const Operand left = i == 1 ? operand_of(values[0], as) : result.operand;
     result = emit(op, as, {left, operand_of(values[i], as)});
   }
@@ -597,7 +605,7 @@ Value Compiler::compiled_call(SEXP code) {
   std::vector<Operand> operands;
   for (SEXP at = CDR(code); at != R_NilValue; at = CDR(at)) {
     const Value argument = value(CAR(at));
-    if (argument.length != 1 && length() % argument.length != 0) common_length(argument, argument, code);
+    must_fit(argument, code);
     operands.push_back(operand_of(argument, Type::kDouble));
   }
   if (static_cast<int>(operands.size()) != arguments_of(function))

@@ -97,6 +97,7 @@ class Compiler {
   linalg::Operand constant_of(SEXP object, linalg::Type type);
   linalg::Operand logical_of(const Value& value);
   uint64_t common_length(const Value& x, const Value& y, SEXP code) const;
+  void must_fit(const Value& argument, SEXP code) const;  // recycled evenly in the draft's length
   Attributes combined(const Value& x, const Value& y, bool all, SEXP code) const;
   uint64_t length() const { return draft_->program.length; }
   void finish(Draft& draft, const Value& result) const;

@@ -26,6 +26,13 @@ test_that("the number of threads changes nothing", {
   }
 })
 
+test_that("the numbers are nobody else's: an assignment writes into them", {
+  x <- thread_runif(1e5, state)
+  before <- utils::capture.output(.Internal(address(x)))
+  x[1] <- 0
+  expect_identical(utils::capture.output(.Internal(address(x))), before)
+})
+
 test_that("numbers go on from rng_advance(): one draw for a uniform number, two for a normal one", {
   expect_identical(c(thread_runif(1000, state), thread_runif(500, rng_advance(state, 1000))), thread_runif(1500, state))
   expect_identical(c(thread_rnorm(1000, state), thread_rnorm(500, rng_advance(state, 2000))), thread_rnorm(1500, state))

@@ -223,6 +223,15 @@ test_that("a class with methods is refused, one without keeps what R keeps", {
   methods::removeClass("Number")
 })
 
+test_that("each argument of pmin() and pmax() must fit the longest, and need not fit the others", {
+  x <- as.numeric(1:6000)
+  for (code in expression(pmin(x[1:3], x, x[1:4] + 5), pmax(x[1:40], x[1:75], x), pmin(1:3, 1:4, 1:6000))) {
+    expect_identical(avenir:::cpp_threaded(code, environment()), eval(code))
+  }
+  expect_error(threaded(pmin(x, x[1:4001])), "4001 of the 6000", class = "avenir_invalid_argument")
+  expect_error(threaded(pmax(1, x, x[1:4001])), "4001 of the 6000", class = "avenir_invalid_argument")
+})
+
 test_that("empty vectors are R's own", {
   x <- numeric()
   for (code in expression(x + 1, exp(x), sum(x), x > 1)) {
@@ -263,6 +272,9 @@ test_that("a compiled function runs in threaded() and by itself, and draws R's r
   expect_identical(cube(numeric()), numeric())
   expect_error(threaded(cube(x, x)), "2 arguments; the compiled function takes 1", class = "avenir_invalid_argument")
   expect_output(print(cube), "of 1 numeric vector>")
+  of_two <- compiled_function(compiled$cube_pointer(), arguments = 2)
+  expect_identical(threaded(of_two(x, x[1:5])), cube(x))
+  expect_error(threaded(of_two(x, x[1:49999])), "49999 of the 50000", class = "avenir_invalid_argument")
   state <- c(10407L, 1:6)
   first <- compiled_function(compiled$first_pointer(state), arguments = 1)
   draws <- with_cpu_threads(2, threaded(first(1:100)))
