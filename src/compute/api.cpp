@@ -7,9 +7,9 @@ namespace {
 using namespace avenir;
 
 constexpr compute::Api kApi = {
-    compute::kApiVersion, par::threads,        par::set_threads,    par::has_threads,   par::parallel_for,
-    linalg::evaluate,     linalg::add_outcome, linalg::math_source, linalg::math_width, linalg::name_of,
-    linalg::name_of,      linalg::choose_math, linalg::choose_math,
+    compute::kApiVersion, par::threads,     par::set_threads,    par::has_threads,
+    par::parallel_for,    linalg::evaluate, linalg::add_outcome, linalg::math_width,
+    linalg::name_of,      linalg::name_of,  linalg::choose_math, linalg::choose_math,
 };
 
 }  // namespace

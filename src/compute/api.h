@@ -14,7 +14,7 @@ namespace avenir::compute {
 
 // Raised with every change of what follows: the two are installed together, but a session may have loaded one of them
 // before an installation and the other after it.
-inline constexpr uint32_t kApiVersion = 1;
+inline constexpr uint32_t kApiVersion = 2;
 
 struct Api {
   uint32_t version;
@@ -30,7 +30,6 @@ struct Api {
   void (*add_outcome)(linalg::Outcome& total, const linalg::Outcome& next, const linalg::Program& program);
 
   // linalg/math_library.h
-  linalg::MathSource (*math_source)();
   linalg::Width (*math_width)();
   const char* (*name_of_source)(linalg::MathSource source);
   const char* (*name_of_width)(linalg::Width width);

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include "linalg/tile.h"
@@ -148,6 +149,13 @@ std::string symbol(MathSource source, Width width, const Entry& entry) {
   return std::string("_ZGV") + kLetters[at] + "N" + kCounts[at] + (two ? "vv_" : "v_") + entry.name;
 }
 
+// nullptr when the library is not here or has no such function.
+const void* find(MathSource source, Width width, const Entry& entry) {
+  void* const library = library_of(source);
+  if (library == nullptr || *entry.name == '\0') return nullptr;
+  return ::dlsym(library, symbol(source, width, entry).c_str());
+}
+
 Width widest() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -161,34 +169,29 @@ Width widest() {
 
 // What is in use. Written by choose_math() only.
 struct Choice {
-  MathSource source = MathSource::kScalar;
   Width width = Width::kNarrow;
   MathFunction functions[static_cast<size_t>(Op::kCall)];
 };
 
-Choice make_choice(MathSource source, Width width) {
+// Each function from the first of the sources that has it.
+Choice make_choice(std::initializer_list<MathSource> sources, Width width) {
   Choice choice;
-  choice.source = source;
   choice.width = width;
-  void* const library = library_of(source);
   for (const Entry& entry : kEntries) {
     MathFunction& function = choice.functions[static_cast<size_t>(entry.op)];
     function = {nullptr, entry.scalar, entry.scalar2, entry.least, entry.most};
-    if (library != nullptr && *entry.name != '\0')
-      function.vector = ::dlsym(library, symbol(source, width, entry).c_str());
+    for (const MathSource source : sources) {
+      if (function.vector != nullptr) break;
+      function.vector = find(source, width, entry);
+    }
   }
   return choice;
 }
 
 bool has_vectors(const Choice& choice) { return choice.functions[static_cast<size_t>(Op::kExp)].vector != nullptr; }
 
-Choice best_choice() {
-  for (const MathSource source : {MathSource::kSleef, MathSource::kLibmvec}) {
-    Choice choice = make_choice(source, widest());
-    if (has_vectors(choice)) return choice;
-  }
-  return make_choice(MathSource::kScalar, widest());
-}
+// libmvec takes half of SLEEF's time or less for nearly every function at every width, and older ones lack most.
+Choice best_choice() { return make_choice({MathSource::kLibmvec, MathSource::kSleef}, widest()); }
 
 Choice& current() {
   static Choice choice = best_choice();
@@ -199,15 +202,13 @@ Choice& current() {
 
 const MathFunction& math_function(Op op) { return current().functions[static_cast<size_t>(op)]; }
 
-MathSource math_source() { return current().source; }
-
 Width math_width() { return current().width; }
 
 void choose_math() { current() = best_choice(); }
 
 bool choose_math(MathSource source, Width width) {
   if (width > widest()) return false;
-  Choice choice = make_choice(source, width);
+  Choice choice = make_choice({source}, width);
   if (source != MathSource::kScalar && !has_vectors(choice)) return false;
   current() = choice;
   return true;

@@ -6,7 +6,7 @@
 
 namespace avenir::linalg {
 
-// Where the vectorised functions come from. The results of all differ from base R's by at most a few units in the last
+// Where the vectorised functions come from. The results of all differ from base R's by at most 4 units in the last
 // place; kScalar's, the C library's own, by none.
 enum class MathSource : uint8_t { kScalar, kLibmvec, kSleef };
 
@@ -25,7 +25,6 @@ struct MathFunction {
 // The functions in use, by Op.
 const MathFunction& math_function(Op op);
 
-MathSource math_source();
 Width math_width();
 // The best there is, or that one: false when this machine lacks it (nothing changes then). Not while something is
 // evaluated.

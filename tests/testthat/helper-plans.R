@@ -73,3 +73,8 @@ transcript <- function(expr) {
   flush_output()
   seen
 }
+
+# Another one each time, whatever generator state the files before have left; they print it. AVENIR_TEST_SEED gives it.
+varied_seed <- function() {
+  as.integer(Sys.getenv("AVENIR_TEST_SEED", (as.numeric(Sys.time()) * 1000 + Sys.getpid()) %% 1e6))
+}

@@ -2,7 +2,7 @@
 # vectorised libraries each function is at most 4 units in the last place away.
 
 random_run <- function(count, name) {
-  seed <- as.integer(Sys.getenv("AVENIR_TEST_SEED", sample.int(1e6, 1)))
+  seed <- varied_seed()
   cat(sprintf("%s: %d, seed %d\n", name, count, seed), file = stderr())
   set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
   seed
