@@ -137,3 +137,58 @@ for (workers in c(2L, 4L, 8L)) local({
     m[["avenir"]] <= 1.1 * m[[".vector"]]
   })))
 })
+
+# ---- growth --------------------------------------------------------------------------------------------------------
+
+# What a process holds after a collection: resident megabytes, descriptors, mapped segments.
+held_here <- function() {
+  gc()
+  status <- readLines("/proc/self/status")
+  resident <- grep("^VmRSS:", status, value = TRUE)
+  c(pid = Sys.getpid(), resident = as.numeric(gsub("[^0-9]", "", resident)) / 1024,
+    descriptors = length(list.files("/proc/self/fd")), mapped = sum(grepl("memfd:", readLines("/proc/self/maps"))))
+}
+
+# Maps of two elements with another vector of 1.6 MB each time; a tenth of them fills what may be kept. What the session
+# and its workers hold more after all of them than after that tenth, in resident megabytes of all; more descriptors or
+# segments are an error.
+growth_of_maps <- function(count, held_here) {
+  environment(held_here) <- globalenv()
+  avenir::plan(avenir::multisession, workers = I(2L))
+  numbers <- stats::runif(2e5)
+  user <- plainly(function(i, v) v[i] + length(v))
+  maps <- function(from, to) {
+    for (i in from:to) {
+      x <- numbers + i
+      got <- avenir::future_lapply(1:2, user, v = x)
+      if (!identical(got, lapply(1:2, user, v = x))) stop("wrong result of map ", i)
+    }
+  }
+  look <- plainly(function(i, held_here) {
+    Sys.sleep(0.1)
+    held_here()
+  })
+  held <- function() {
+    seen <- do.call(rbind, avenir::future_lapply(1:8, look, held_here, future.chunk.size = 1))
+    seen <- seen[!duplicated(seen[, "pid"], fromLast = TRUE), ]
+    rbind(held_here(), seen[order(seen[, "pid"]), ])
+  }
+  maps(1, count / 10)
+  before <- held()
+  maps(count / 10 + 1, count)
+  after <- held()
+  if (any(after[, "pid"] != before[, "pid"])) stop("a worker was replaced")
+  gained <- after - before
+  # Workers give descriptors back when they collect, the session bounds its own: none may have more than at any time.
+  if (gained[1L, "descriptors"] > 0 || any(gained[, "mapped"] > 0)) stop("descriptors or segments were gained")
+  sum(gained[, "resident"])
+}
+
+bench_row("data-growth", "10,000 maps with 1.6 MB each: gained from the 1,000th on", function(at) {
+  if (!file.exists("/proc/self/status")) return(NULL)
+  count <- at$size(10000, 1500)
+  # A threshold that is given keeps malloc from raising it and keeping a few vectors' worth of memory for itself.
+  list(avenir = reports(function() {
+    in_fresh_session(growth_of_maps, count, held_here, prefix = "env MALLOC_MMAP_THRESHOLD_=131072", seconds = 300)
+  }))
+}, unit = "MB", runs = 3, alone = TRUE, goals = list(goal("< 1 MB", function(m) m[["avenir"]] < 1)))
