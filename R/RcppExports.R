@@ -249,6 +249,34 @@ cpp_write_in_place <- function(x, value) {
     invisible(.Call(`_avenir_cpp_write_in_place`, x, value))
 }
 
+cpp_is_compact <- function(x) {
+    .Call(`_avenir_cpp_is_compact`, x)
+}
+
+cpp_thread_sort <- function(x, decreasing, na_last, threads) {
+    .Call(`_avenir_cpp_thread_sort`, x, decreasing, na_last, threads)
+}
+
+cpp_thread_order <- function(columns, decreasing, na_last, threads) {
+    .Call(`_avenir_cpp_thread_order`, columns, decreasing, na_last, threads)
+}
+
+cpp_thread_cumsum <- function(x, threads) {
+    .Call(`_avenir_cpp_thread_cumsum`, x, threads)
+}
+
+cpp_thread_distinct <- function(x, threads) {
+    .Call(`_avenir_cpp_thread_distinct`, x, threads)
+}
+
+cpp_thread_codes <- function(x, values, threads) {
+    .Call(`_avenir_cpp_thread_codes`, x, values, threads)
+}
+
+cpp_thread_cells <- function(codes, extents, threads) {
+    .Call(`_avenir_cpp_thread_cells`, codes, extents, threads)
+}
+
 cpp_compute_load <- function() {
     .Call(`_avenir_cpp_compute_load`)
 }

@@ -695,6 +695,88 @@ BEGIN_RCPP
     return R_NilValue;
 END_RCPP
 }
+// cpp_is_compact
+bool cpp_is_compact(SEXP x);
+RcppExport SEXP _avenir_cpp_is_compact(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_is_compact(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_thread_sort
+SEXP cpp_thread_sort(SEXP x, bool decreasing, int na_last, int threads);
+RcppExport SEXP _avenir_cpp_thread_sort(SEXP xSEXP, SEXP decreasingSEXP, SEXP na_lastSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< bool >::type decreasing(decreasingSEXP);
+    Rcpp::traits::input_parameter< int >::type na_last(na_lastSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_thread_sort(x, decreasing, na_last, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_thread_order
+SEXP cpp_thread_order(SEXP columns, SEXP decreasing, int na_last, int threads);
+RcppExport SEXP _avenir_cpp_thread_order(SEXP columnsSEXP, SEXP decreasingSEXP, SEXP na_lastSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type columns(columnsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type decreasing(decreasingSEXP);
+    Rcpp::traits::input_parameter< int >::type na_last(na_lastSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_thread_order(columns, decreasing, na_last, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_thread_cumsum
+SEXP cpp_thread_cumsum(SEXP x, int threads);
+RcppExport SEXP _avenir_cpp_thread_cumsum(SEXP xSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_thread_cumsum(x, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_thread_distinct
+SEXP cpp_thread_distinct(SEXP x, int threads);
+RcppExport SEXP _avenir_cpp_thread_distinct(SEXP xSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_thread_distinct(x, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_thread_codes
+SEXP cpp_thread_codes(SEXP x, SEXP values, int threads);
+RcppExport SEXP _avenir_cpp_thread_codes(SEXP xSEXP, SEXP valuesSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type values(valuesSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_thread_codes(x, values, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_thread_cells
+SEXP cpp_thread_cells(SEXP codes, SEXP extents, int threads);
+RcppExport SEXP _avenir_cpp_thread_cells(SEXP codesSEXP, SEXP extentsSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type codes(codesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type extents(extentsSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_thread_cells(codes, extents, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_compute_load
 SEXP cpp_compute_load();
 RcppExport SEXP _avenir_cpp_compute_load() {
@@ -821,6 +903,13 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_share_forget", (DL_FUNC) &_avenir_cpp_share_forget, 0},
     {"_avenir_cpp_share_bytes", (DL_FUNC) &_avenir_cpp_share_bytes, 1},
     {"_avenir_cpp_write_in_place", (DL_FUNC) &_avenir_cpp_write_in_place, 2},
+    {"_avenir_cpp_is_compact", (DL_FUNC) &_avenir_cpp_is_compact, 1},
+    {"_avenir_cpp_thread_sort", (DL_FUNC) &_avenir_cpp_thread_sort, 4},
+    {"_avenir_cpp_thread_order", (DL_FUNC) &_avenir_cpp_thread_order, 4},
+    {"_avenir_cpp_thread_cumsum", (DL_FUNC) &_avenir_cpp_thread_cumsum, 2},
+    {"_avenir_cpp_thread_distinct", (DL_FUNC) &_avenir_cpp_thread_distinct, 2},
+    {"_avenir_cpp_thread_codes", (DL_FUNC) &_avenir_cpp_thread_codes, 3},
+    {"_avenir_cpp_thread_cells", (DL_FUNC) &_avenir_cpp_thread_cells, 3},
     {"_avenir_cpp_compute_load", (DL_FUNC) &_avenir_cpp_compute_load, 0},
     {"_avenir_cpp_threaded", (DL_FUNC) &_avenir_cpp_threaded, 2},
     {"_avenir_cpp_threaded_minimum", (DL_FUNC) &_avenir_cpp_threaded_minimum, 1},

@@ -26,8 +26,11 @@ expression_sides <- function(at, code) {
   n <- bench_numbers(at)
   own <- call("::", quote(avenir), quote(threaded))
   list(avenir = on_threads(2L, as.call(list(own, code))), `avenir, 1 thread` = on_threads(1L, as.call(list(own, code))),
-       `base R` = by_base(code), .copy = c_floor("copy", format(8 * n, scientific = FALSE), 2))
+       `base R` = by_base(code), .copy = c_floor("copy", bytes_of(n), 2),
+       .copyfresh = c_floor("copyfresh", bytes_of(n), 2))
 }
+
+bytes_of <- function(doubles) format(8 * doubles, scientific = FALSE)
 
 times_faster <- function(text, side, times) {
   goal(text, function(m) m[["base R"]] >= times * m[[side]])

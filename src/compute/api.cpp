@@ -1,15 +1,19 @@
 #include "compute/api.h"
 
+#include "linalg/cumulate.h"
 #include "par/parallel_for.h"
+#include "sort/sort.h"
 
 namespace {
 
 using namespace avenir;
 
 constexpr compute::Api kApi = {
-    compute::kApiVersion, par::threads,     par::set_threads,    par::has_threads,
-    par::parallel_for,    linalg::evaluate, linalg::add_outcome, linalg::math_width,
-    linalg::name_of,      linalg::name_of,  linalg::choose_math, linalg::choose_math,
+    compute::kApiVersion,      par::threads,        par::set_threads,   par::has_threads, par::parallel_for,
+    linalg::evaluate,          linalg::add_outcome, linalg::math_width, linalg::name_of,  linalg::name_of,
+    linalg::choose_math,       linalg::choose_math, linalg::cumulate,   linalg::cumulate, sort::count_complete,
+    sort::sort_values,         sort::order_rows,    sort::distinct,     sort::distinct,   sort::find_codes<double>,
+    sort::find_codes<int32_t>, sort::count_cells,   sort::are_codes,
 };
 
 }  // namespace

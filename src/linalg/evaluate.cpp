@@ -209,32 +209,21 @@ void reduce_doubles(const Program& program, const double* x, size_t count, Total
   if (add_doubles(program.reduction, x, count, first, totals)) note_nans(x, count, totals);
 }
 
+void multiply(const int32_t* x, size_t count, Totals& totals) {
+  for (size_t i = 0; i < count; ++i)
+    if (x[i] != kNaInteger) totals.product *= x[i];
+}
+
 void reduce_integers(const Program& program, const int32_t* x, size_t count, Totals& totals) {
-  bool na = false, yes = false, no = false;
-  int64_t sum = 0;
-  int32_t least = INT32_MAX, greatest = -INT32_MAX;
-  uint64_t counted = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const bool is_na = x[i] == kNaInteger;
-    const int32_t value = is_na ? 0 : x[i];
-    na |= is_na;
-    counted += !is_na;
-    sum += value;
-    yes |= value != 0;
-    no |= x[i] == 0;
-    least = is_na ? least : std::min(least, value);
-    greatest = is_na ? greatest : std::max(greatest, value);
-  }
-  if (program.reduction == Reduction::kProd)
-    for (size_t i = 0; i < count; ++i)
-      if (x[i] != kNaInteger) totals.product *= x[i];
-  totals.least_integer = totals.counted == 0 ? least : std::min(totals.least_integer, least);
-  totals.greatest_integer = totals.counted == 0 ? greatest : std::max(totals.greatest_integer, greatest);
-  totals.integer_sum += sum;
-  totals.counted += program.na_rm ? counted : count;
-  totals.has_na |= na;
-  totals.has_true |= yes;
-  totals.has_false |= no;
+  const TileIntegers tile = tile_kernels().integers(x, count);
+  if (program.reduction == Reduction::kProd) multiply(x, count, totals);
+  totals.least_integer = totals.counted == 0 ? tile.least : std::min(totals.least_integer, tile.least);
+  totals.greatest_integer = totals.counted == 0 ? tile.greatest : std::max(totals.greatest_integer, tile.greatest);
+  totals.integer_sum += tile.sum;
+  totals.counted += program.na_rm ? count - tile.missing : count;
+  totals.has_na |= tile.missing > 0;
+  totals.has_true |= tile.missing + tile.zeros < count;
+  totals.has_false |= tile.zeros > 0;
 }
 
 void reduce(const Program& program, const void* tile, size_t count, Totals& totals) {

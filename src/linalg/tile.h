@@ -32,10 +32,18 @@ struct TileRange {
   bool has_nan = false;
 };
 
+// The same of integers.
+struct TileIntegers {
+  int64_t sum = 0;
+  size_t missing = 0, zeros = 0;
+  int32_t least, greatest;
+};
+
 struct TileKernels {
   TileKernel by_op[static_cast<size_t>(Op::kCall)] = {};
   TileSum (*sum)(const double* x, size_t count) = nullptr;
   TileRange (*range)(const double* x, size_t count) = nullptr;
+  TileIntegers (*integers)(const int32_t* x, size_t count) = nullptr;
 };
 
 // Of this processor, or of the width that choose_math() was given.

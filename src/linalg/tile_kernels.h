@@ -646,6 +646,50 @@ TileRange range(const double* x, size_t count) {
   return range;
 }
 
+// What integers() finds, lane by lane.
+struct IntegerLanes {
+  Longs sum, missing, zeros, least, greatest;
+
+  AVENIR_INLINE void add(const Longs& value) {
+    const Longs na = value == longs(kNaInteger);
+    sum += value & ~na;
+    missing -= na;
+    zeros -= value == Longs{};
+    const Longs low = na ? longs(__INT32_MAX__) : value;
+    least = low < least ? low : least;
+    greatest = value > greatest ? value : greatest;
+  }
+  AVENIR_INLINE void add_to(TileIntegers& total) const {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      total.sum += sum[lane];
+      total.missing += static_cast<size_t>(missing[lane]);
+      total.zeros += static_cast<size_t>(zeros[lane]);
+      if (least[lane] < total.least) total.least = static_cast<int32_t>(least[lane]);
+      if (greatest[lane] > total.greatest) total.greatest = static_cast<int32_t>(greatest[lane]);
+    }
+  }
+};
+
+TileIntegers integers(const int32_t* x, size_t count) {
+  IntegerLanes lanes{Longs{}, Longs{}, Longs{}, longs(__INT32_MAX__), longs(-__INT32_MAX__)};
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    ask_ahead(x + i);
+    lanes.add(widened(load<Halves>(x + i)));
+  }
+  TileIntegers total{0, 0, 0, __INT32_MAX__, -__INT32_MAX__};
+  lanes.add_to(total);
+  for (; i < count; ++i) {
+    const bool na = x[i] == kNaInteger;
+    total.sum += na ? 0 : x[i];
+    total.missing += na;
+    total.zeros += x[i] == 0;
+    if (!na && x[i] < total.least) total.least = x[i];
+    if (x[i] > total.greatest) total.greatest = x[i];
+  }
+  return total;
+}
+
 TileKernels make_table() {
   TileKernels table;
 #define AVENIR_OP(name) table.by_op[static_cast<size_t>(Op::k##name)] = name;
@@ -657,6 +701,7 @@ TileKernels make_table() {
   table.by_op[static_cast<size_t>(Op::kPow)] = table.by_op[static_cast<size_t>(Op::kAtan2)] = math2;
   table.sum = sum;
   table.range = range;
+  table.integers = integers;
   return table;
 }
 

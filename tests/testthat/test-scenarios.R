@@ -52,6 +52,10 @@ test_that("row 10, a sum of random numbers, gives serial R's number on threads a
   expect_scenario("row-10-sum")
 })
 
+test_that("row 11, a sort on threads and by recursive tasks, gives serial R's order", {
+  expect_scenario("row-11-sort")
+})
+
 test_that("row 12, MASS::geyser, finds its package and its global", {
   skip_if_not_installed("MASS")
   expect_scenario("row-12-geyser")

@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "doctest/doctest.h"
+#include "par/parallel_for.h"
+#include "sort/sort.h"
+#include "sort/tables.h"
+
+using namespace avenir::sort;
+namespace par = avenir::par;
+
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+struct Threads {
+  explicit Threads(unsigned count) : before(par::threads()) { par::set_threads(count); }
+  ~Threads() { par::set_threads(before); }
+  unsigned before;
+};
+
+std::vector<double> numbers(size_t count, double (*make)(std::mt19937_64&)) {
+  std::mt19937_64 random(count);
+  std::vector<double> x(count);
+  for (double& one : x) one = make(random);
+  return x;
+}
+
+double even(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53 - 0.5; }
+double skewed(std::mt19937_64& random) { return std::exp(1400 * even(random)) * (random() % 2 == 0 ? 1 : -1); }
+double few(std::mt19937_64& random) { return random() % 10 < 9 ? 7 : static_cast<double>(random() % 5); }
+double outlying(std::mt19937_64& random) { return random() % 100000 == 0 ? 1e300 : even(random) * 1e-300; }
+double with_nan(std::mt19937_64& random) { return random() % 3 == 0 ? kNan : even(random); }
+
+std::vector<double> sorted(const std::vector<double>& x) {
+  const Column column{x.data(), Type::kDouble, false};
+  std::vector<double> out(count_complete({column}, x.size()));
+  sort_values(column, x.size(), out.size(), Missing::kLeftOut, out.data());
+  return out;
+}
+
+std::vector<int32_t> ordered(const std::vector<Column>& columns, size_t count, Missing missing = Missing::kLast) {
+  std::vector<int32_t> out(missing == Missing::kLeftOut ? count_complete(columns, count) : count);
+  order_rows(columns, count, missing, out.data(), nullptr);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("numbers of any distribution are sorted, on any number of threads") {
+  for (const auto make : {even, skewed, few, outlying, with_nan})
+    for (const size_t count : {0u, 1u, 24u, 25u, 5000u, 16384u, 16385u, 400000u}) {
+      const std::vector<double> x = numbers(count, make);
+      std::vector<double> expected;
+      std::copy_if(x.begin(), x.end(), std::back_inserter(expected), [](double one) { return !std::isnan(one); });
+      std::sort(expected.begin(), expected.end());
+      for (const unsigned threads : {1u, 2u, 5u}) {
+        const Threads these(threads);
+        CHECK(sorted(x) == expected);
+      }
+    }
+}
+
+TEST_CASE("keys of integers are in their order, the least one next to NA too") {
+  const std::vector<int32_t> x = {5, kNaInteger, INT32_MAX, -INT32_MAX, 0, -1};
+  CHECK(ordered({{x.data(), Type::kInteger, false}}, 6) == std::vector<int32_t>{4, 6, 5, 1, 3, 2});
+  CHECK(ordered({{x.data(), Type::kInteger, true}}, 6) == std::vector<int32_t>{3, 1, 5, 6, 4, 2});
+  CHECK(ordered({{x.data(), Type::kInteger, true}}, 6, Missing::kFirst) == std::vector<int32_t>{2, 3, 1, 5, 6, 4});
+}
+
+TEST_CASE("infinities lie at the ends, and zeros of both signs are equal") {
+  const double infinite = std::numeric_limits<double>::infinity();
+  const std::vector<double> x = {0.0, infinite, -0.0, -infinite, kNan, 0.0};
+  CHECK(ordered({{x.data(), Type::kDouble, false}}, 6) == std::vector<int32_t>{4, 1, 3, 6, 2, 5});
+  const std::vector<double> out = sorted(x);
+  CHECK(!std::signbit(out[1]));
+  CHECK(std::signbit(out[2]));
+  CHECK(!std::signbit(out[3]));
+}
+
+TEST_CASE("equal rows keep their order, by every key") {
+  const size_t count = 100000;
+  const std::vector<double> x = numbers(count, few);
+  std::vector<int32_t> group(count), expected(count);
+  for (size_t i = 0; i < count; ++i) group[i] = static_cast<int32_t>(i * 7919 % 3);
+  std::iota(expected.begin(), expected.end(), 1);
+  std::stable_sort(expected.begin(), expected.end(), [&](int32_t a, int32_t b) {
+    const size_t i = static_cast<size_t>(a - 1), j = static_cast<size_t>(b - 1);
+    return group[i] != group[j] ? group[i] < group[j] : x[i] > x[j];
+  });
+  const Threads these(3);
+  CHECK(ordered({{group.data(), Type::kInteger, false}, {x.data(), Type::kDouble, true}}, count) == expected);
+}
+
+TEST_CASE("distinct values and their numbers, by counting and by sorting") {
+  const std::vector<int32_t> close = {3, 1, kNaInteger, 3, 3}, far = {INT32_MAX, -INT32_MAX, kNaInteger, INT32_MAX};
+  CHECK(distinct(close.data(), 5).values == std::vector<int32_t>{1, 3});
+  CHECK(distinct(close.data(), 5).counts == std::vector<uint64_t>{1, 3});
+  CHECK(distinct(far.data(), 4).values == std::vector<int32_t>{-INT32_MAX, INT32_MAX});
+  CHECK(distinct(far.data(), 4).counts == std::vector<uint64_t>{1, 2});
+  CHECK(distinct(&kNaInteger, 1).values.empty());
+  const std::vector<double> x = {0.5, -0.0, 0.0, kNan};
+  CHECK(distinct(x.data(), 4).counts == std::vector<uint64_t>{2, 1});
+}
+
+TEST_CASE("codes are places among values; cells leave out rows with a missing one") {
+  const std::vector<double> x = {2, 9, kNan, 1}, values = {1, 2};
+  std::vector<int32_t> codes(4);
+  find_codes(x.data(), 4, values.data(), 2, codes.data());
+  CHECK(codes == std::vector<int32_t>{2, kNaInteger, kNaInteger, 1});
+  const std::vector<int32_t> other = {1, 1, 1, 3};
+  CHECK(count_cells({codes.data(), other.data()}, {2, 3}, 4) == std::vector<uint64_t>{0, 1, 0, 0, 1, 0});
+  CHECK(are_codes(codes.data(), 4, 2));
+  CHECK(!are_codes(codes.data(), 4, 1));
+  CHECK(!are_codes(std::vector<int32_t>{0}.data(), 1, 5));
+}
