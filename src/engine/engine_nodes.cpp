@@ -20,6 +20,7 @@ using State = NodeLink::State;
 using wire::FrameType;
 
 constexpr size_t kEndsKept = 100;
+constexpr uint32_t kMostWorkers = 1 << 16;  // of one node; all together can be counted
 
 const char* name_of(State state) {
   if (state == State::kGreeting) return "joining";
@@ -46,6 +47,8 @@ std::string why_refused(const wire::NodeHello& node, const wire::NodeHello& sess
   if (series(node.r) != series(session.r)) return differs("R", node.r, session.r);
   if (node.platform != session.platform) return differs("platform", node.platform, session.platform);
   if (node.workers == 0) return "it offers no workers";
+  if (node.workers > kMostWorkers)
+    return "it offers " + std::to_string(node.workers) + " workers, more than " + std::to_string(kMostWorkers);
   return "";
 }
 

@@ -97,6 +97,7 @@ class NodeChannel {
   wire::StreamFrameWriter writer_;
   std::deque<Waiting> waiting_;  // behind what the writer has: a part at a time
   std::map<wire::ThingId, Incoming> incoming_;
+  bool greeted_ = false;  // something has come; whether it was a greeting is for others to judge
   uint64_t next_thing_ = 1;
   Moment heard_, said_;
 };

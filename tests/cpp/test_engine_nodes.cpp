@@ -374,16 +374,18 @@ TEST_CASE("a node whose workers cannot start is not used, and says why") {
   CHECK(session.value_of(job) == "other");
 }
 
-TEST_CASE("nodes of another version, R or platform are refused, with the reason") {
-  wire::NodeHello other[5];
+TEST_CASE("nodes of another version, R or platform, with no workers or too many, are refused, with the reason") {
+  wire::NodeHello other[6];
   for (wire::NodeHello& hello : other) hello = fake_node_hello();
   other[0].protocol += 1;
   other[1].avenir = "1.1";
   other[2].r = "4.3.0";
   other[3].platform = "there";
   other[4].workers = 0;
-  const char* const named[] = {"protocol", "avenir 1.1", "R 4.3.0", "platform there", "no workers"};
-  for (int i = 0; i < 5; ++i) {
+  other[5].workers = UINT32_MAX;
+  const char* const named[] = {"protocol",       "avenir 1.1", "R 4.3.0",
+                               "platform there", "no workers", "4294967295 workers"};
+  for (int i = 0; i < 6; ++i) {
     NodeSession session;
     FalseNode node(session);
     node.say_hello(other[i]);
@@ -425,6 +427,16 @@ TEST_CASE("what is no frame, comes before the hello or claims a length without e
     session.start_node();
     CHECK(session.value("echo well") == "well");
   }
+}
+
+TEST_CASE("a part of something large before the hello is not kept, and ends the connection") {
+  NodeSession session;
+  FalseNode node(session);
+  base::ByteWriter body;
+  body.put(wire::PartHead{{0, 1}, 8, 0});
+  body.put<uint8_t>(1);
+  node.say(FrameType::kNodePart, 0, body.bytes());
+  CHECK(reason_of_end(session).find("before anything else") != std::string::npos);
 }
 
 TEST_CASE("an answer counts once, and one to what was not asked ends the node") {
