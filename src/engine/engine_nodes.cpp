@@ -20,7 +20,8 @@ using State = NodeLink::State;
 using wire::FrameType;
 
 constexpr size_t kEndsKept = 100;
-constexpr uint32_t kMostWorkers = 1 << 16;  // of one node; all together can be counted
+constexpr size_t kLongestName = 255, kLongestReason = 4096;  // as they are kept: some come from the other side
+constexpr uint32_t kMostWorkers = 1 << 16;                   // of one node; all together can be counted
 
 const char* name_of(State state) {
   if (state == State::kGreeting) return "joining";
@@ -182,7 +183,7 @@ void Engine::handle_node_frame(NodeLink& node, wire::Frame& frame) {
 }
 
 void Engine::greet(NodeLink& node, const wire::NodeHello& hello) {
-  node.host = hello.host;
+  node.host = hello.host.substr(0, kLongestName);
   node.pid = hello.pid;
   const std::string reason = why_refused(hello, options_.hello);
   base::ByteWriter body;
@@ -366,6 +367,7 @@ void Engine::bury_nodes() {
 }
 
 void Engine::lose_node(std::unique_ptr<NodeLink> node) {
+  node->ended = node->ended.substr(0, kLongestReason);
   poller_.remove(node->channel.fd());
   base::ByteWriter reason;
   reason.put_string(node->ended);

@@ -439,6 +439,23 @@ TEST_CASE("a part of something large before the hello is not kept, and ends the 
   CHECK(reason_of_end(session).find("before anything else") != std::string::npos);
 }
 
+TEST_CASE("of what a node says of itself and of its end only the beginning is kept") {
+  NodeSession session;
+  FalseNode node(session);
+  wire::NodeHello hello = fake_node_hello();
+  hello.host = "far" + std::string(1 << 15, '!');
+  node.say_hello(hello);
+  base::ByteWriter body;
+  body.put_string("enough" + std::string(1 << 15, '!'));
+  node.say(FrameType::kNodeGoodbye, 0, body.bytes());
+  const std::string reason = reason_of_end(session);
+  CHECK(reason.substr(0, 7) == "enough!");
+  CHECK(reason.size() < 10000);
+  const std::string host = session.engine().node_infos().front().host;
+  CHECK(host.substr(0, 4) == "far!");
+  CHECK(host.size() < 1000);
+}
+
 TEST_CASE("an answer counts once, and one to what was not asked ends the node") {
   NodeSession session;
   FalseNode node(session);
