@@ -145,7 +145,9 @@ void Engine::receive_from_node(NodeLink& node) {
   if (!node.ended.empty()) return;
   std::vector<wire::Frame> frames;
   try {
-    if (node.channel.receive(frames) == sys::IoStatus::kClosed) node.ended = "the connection was closed";
+    const sys::IoStatus status = node.channel.receive(frames);
+    if (status == sys::IoStatus::kClosed) node.ended = "the connection was closed";
+    if (status == sys::IoStatus::kDone && node.channel.has_buffered()) wake_.wake();
     for (wire::Frame& frame : frames) handle_node_frame(node, frame);
   } catch (const base::Error& error) {
     node.ended = error.what();
@@ -337,7 +339,7 @@ Deadline Engine::next_node_deadline() const {
 
 void Engine::handle_node_deadlines() {
   for (auto& [id, node] : nodes_) {
-    if (node->state == State::kGreeting && node->channel.has_buffered()) receive_from_node(*node);
+    if (node->channel.has_buffered()) receive_from_node(*node);
     if (node->hello_by.passed()) node->ended = "it said nothing after it had connected";
     if (node->state == State::kGreeting || !node->ended.empty()) continue;
     if (node->channel.lost_at(options_.welcome.lost_after).passed())

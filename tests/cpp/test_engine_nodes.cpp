@@ -74,6 +74,29 @@ class NodeSession : public TestSession {
   std::vector<pid_t> nodes_;
 };
 
+// A connection of which these bytes have come already: its descriptor tells of what comes behind them.
+class FullStream final : public sys::ByteStream {
+ public:
+  FullStream(sys::OwnFd socket, std::string bytes) : plain_(std::move(socket)), bytes_(std::move(bytes)) {}
+  int fd() const override { return plain_.fd(); }
+  sys::IoStatus read(uint8_t* target, size_t room, size_t& moved) override {
+    if (!has_buffered()) return plain_.read(target, room, moved);
+    moved = bytes_.copy(reinterpret_cast<char*>(target), room, taken_);
+    taken_ += moved;
+    return sys::IoStatus::kDone;
+  }
+  sys::IoStatus write(const uint8_t* data, size_t size, size_t& moved) override {
+    return plain_.write(data, size, moved);
+  }
+  bool has_buffered() const override { return taken_ < bytes_.size(); }
+  void abandon() override { plain_.abandon(); }
+
+ private:
+  PlainStream plain_;
+  std::string bytes_;
+  size_t taken_ = 0;
+};
+
 // The test as a node, to say what no node says.
 class FalseNode {
  public:
@@ -454,6 +477,22 @@ TEST_CASE("of what a node says of itself and of its end only the beginning is ke
   const std::string host = session.engine().node_infos().front().host;
   CHECK(host.substr(0, 4) == "far!");
   CHECK(host.size() < 1000);
+}
+
+TEST_CASE("what has come and is buffered is taken to its end, though the descriptor does not tell of it") {
+  NodeSession session;
+  const auto text = [](FrameType type, const base::Bytes& body) {
+    const wire::FrameHeader header{type, 0, 0, body.size()};
+    return std::string(reinterpret_cast<const char*>(&header), sizeof header).append(body.begin(), body.end());
+  };
+  std::string bytes = text(FrameType::kNodeHello, fake_node_hello().encode());
+  for (int i = 0; i < 20000; ++i) bytes += text(FrameType::kNodeStatus, wire::NodeStatus().encode());
+  base::ByteWriter reason;
+  reason.put_string("behind all that");
+  bytes += text(FrameType::kNodeGoodbye, reason.bytes());
+  sys::FdPair ends = sys::make_socket_pair();
+  session.engine().add_node("plan/test/full/0", std::make_unique<FullStream>(std::move(ends.first), bytes));
+  CHECK(reason_of_end(session) == "behind all that");
 }
 
 TEST_CASE("an answer counts once, and one to what was not asked ends the node") {
