@@ -28,6 +28,13 @@ const char* name_of(State state) {
   return state == State::kReady ? "ready" : "leaving";
 }
 
+// As ByteReader's get_string(), without a copy of what is not kept.
+std::string beginning_of_string(base::ByteReader& in) {
+  const auto size = in.get<uint64_t>();
+  const auto* const text = reinterpret_cast<const char*>(in.take(size));
+  return std::string(text, std::min<uint64_t>(size, kLongestReason));
+}
+
 // <plan>/<group>/<rank>/<attempt>: all but the attempt.
 std::string rank_of(const std::string& identity) { return identity.substr(0, identity.rfind('/')); }
 
@@ -177,7 +184,7 @@ void Engine::handle_node_frame(NodeLink& node, wire::Frame& frame) {
       node.status = wire::NodeStatus::decode(frame.body);
       return;
     case FrameType::kNodeGoodbye:
-      node.ended = in.get_string();
+      node.ended = beginning_of_string(in);
       return;
     default:
       throw base::Error(base::ErrorKind::kDisconnected, "a frame that no node may send");
