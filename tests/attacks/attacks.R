@@ -43,10 +43,33 @@ rscript <- file.path(R.home("bin"), "Rscript")
 
 sanitizer_log <- file.path(folder, "sanitizer")
 
-sanitizer_variables <- function() {
+sanitizer_variables <- function(log = sanitizer_log) {
   if (!length(preload)) return(character())
-  options <- paste0("log_path=", sanitizer_log, ":halt_on_error=0:detect_leaks=0:print_stacktrace=1")
+  options <- paste0("log_path=", log, ":halt_on_error=0:detect_leaks=0:print_stacktrace=1")
   c(paste0("LD_PRELOAD=", preload), paste0("ASAN_OPTIONS=", options), paste0("UBSAN_OPTIONS=", options))
+}
+
+# Both of them report what is planted for them: else their silence means nothing.
+check_sanitizers <- function() {
+  lines <- c("#include <stdlib.h>", "void planted(int *n) {", "  *n <<= *n + 31;",
+             "  volatile char *freed = malloc(8); free((void *) freed); *n = *freed;", "}")
+  source <- file.path(folder, "planted.c")
+  library <- file.path(folder, "planted.so")
+  writeLines(lines, source)
+  system2("gcc", c("-shared", "-fPIC", "-w", "-fsanitize=address,undefined", "-o", library, source))
+  log <- file.path(folder, "planted-log")
+  code <- sprintf("dyn.load('%s'); .C('planted', 1L)", library)
+  system2("env", shQuote(c(sanitizer_variables(log), rscript, "--vanilla", "-e", code)), stdout = log, stderr = log)
+  wanted <- c("shift exponent", "heap-use-after-free")
+  said <- reports_in(paste0(log, "*"))
+  silent <- wanted[!vapply(wanted, function(what) any(grepl(what, said)), NA)]
+  if (length(silent)) stop("the sanitizers do not report: ", toString(silent))
+}
+
+# One has files of its own, the other writes to the standard error.
+reports_in <- function(files) {
+  lines <- as.character(unlist(lapply(Sys.glob(files), lines_of)))
+  grep("runtime error:|ERROR: AddressSanitizer", lines, value = TRUE)
 }
 
 session_output <- file.path(folder, "output")
@@ -338,6 +361,7 @@ shown_elsewhere <- function() {
 
 # ---- all ----
 
+if (length(preload)) check_sanitizers()
 start_session()
 first <- status()
 cat("| attack or fault | outcome | time | memory since the start | descriptors |\n|---|---|---|---|---|\n")
@@ -381,10 +405,11 @@ cat(sprintf("The session killed: its nodes are %s after %.2f s.\n", if (alone) "
             now() - begin))
 if (!alone) failed <- c(failed, "nodes stay")
 
-reports <- Sys.glob(paste0(sanitizer_log, "*"))
+reports <- reports_in(c(paste0(sanitizer_log, "*"), file.path(folder, "*output"), file.path(folder, "node-*")))
 if (length(preload)) cat(sprintf("Reports of the sanitizers: %d.\n", length(reports)))
-for (report in reports) cat(lines_of(report), sep = "\n")
 if (length(reports)) failed <- c(failed, "reports")
+for (file in Sys.glob(paste0(sanitizer_log, "*"))) cat(lines_of(file), sep = "\n")
+cat(reports, sep = "\n")
 
 unlink(folder, recursive = TRUE)
 if (length(failed)) cat("\nNot as it must be:", paste0(failed, collapse = "; "), "\n")

@@ -15,7 +15,8 @@ task <- function(i) {
 plan(sequential)
 expected <- future_lapply(1:40, task, future.seed = 7)
 
-start <- "for i in 1 2; do PBS_ARRAY_INDEX=$i setsid {command} >/dev/null 2>&1 </dev/null & done"
+own <- "for i in 1 2; do PBS_ARRAY_INDEX=$i setsid {command} >%s/own-$i-output 2>&1 </dev/null & done"
+start <- sprintf(own, folder)
 plan(cluster, workers = workers_command(start = start, n = 2), heartbeat = 0.5, lost_after = 3)
 engine <- plan("backend")$engine
 
