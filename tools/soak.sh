@@ -18,6 +18,7 @@ objects    AVENIR_TEST_OBJECTS (20000) random R objects through shared memory, a
 large      a vector of more than 2^31 elements to a worker and back (needs 6 GB of memory)
 scenarios  every scenario at its real size, checked against serial R: one table
 faults     the fault table: avenir's plans and their peers, each fault in a session of its own
+attacks    a whole session attacked over the network, and its faults: a table; then the same under gcc's ASan and UBSan
 chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
 END
 }
@@ -79,6 +80,34 @@ soak_large() { installed Rscript --vanilla tests/large/long-vector.R; }
 soak_scenarios() { installed sh tools/scenarios.sh; }
 
 soak_faults() { installed Rscript --vanilla inst/bench/faults.R; }
+
+# The session's memory is judged in the plain build: a sanitizer keeps what is freed.
+soak_attacks() {
+  make -s -C tests/cpp attacker || return 1
+  set -- Rscript --vanilla tests/attacks/attacks.R tests/cpp/build/plain/attacks/attacker
+  installed "$@" && installed_sanitized "$@" --preload="$(sanitizer_runtime)"
+}
+
+sanitizer_runtime() { gcc -print-file-name=libasan.so; }
+
+# As `installed`, but under gcc's address and undefined-behaviour sanitizers. Whoever loads the package, R CMD INSTALL
+# too, has to have their runtime before anything else.
+installed_sanitized() {
+  library=$(mktemp -d "${TMPDIR:-/tmp}/avenir-soak.XXXXXX") || return 1
+  sanitizing_makevars >"$library/Makevars"
+  LD_PRELOAD=$(sanitizer_runtime) ASAN_OPTIONS=detect_leaks=0 R_MAKEVARS_USER="$library/Makevars" \
+    sh tools/install-package.sh "$library" && R_LIBS="$library${R_LIBS:+:$R_LIBS}" "$@"
+  status=$?
+  rm -rf "$library"
+  return $status
+}
+
+sanitizing_makevars() {
+  for name in CXX CXX11 CXX14 CXX17; do
+    echo "$name = g++ -fsanitize=address,undefined -fno-omit-frame-pointer"
+    echo "${name}FLAGS = -O1 -g1"
+  done
+}
 
 soak_chaos() { installed Rscript --vanilla inst/bench/chaos.R; }
 

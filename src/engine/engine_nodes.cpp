@@ -20,10 +20,19 @@ using State = NodeLink::State;
 using wire::FrameType;
 
 constexpr size_t kEndsKept = 100;
+constexpr size_t kLongestName = 255, kLongestReason = 4096;  // as they are kept: some come from the other side
+constexpr uint32_t kMostWorkers = 1 << 16;                   // of one node; all together can be counted
 
 const char* name_of(State state) {
   if (state == State::kGreeting) return "joining";
   return state == State::kReady ? "ready" : "leaving";
+}
+
+// As ByteReader's get_string(), without a copy of what is not kept.
+std::string beginning_of_string(base::ByteReader& in) {
+  const auto size = in.get<uint64_t>();
+  const auto* const text = reinterpret_cast<const char*>(in.take(size));
+  return std::string(text, std::min<uint64_t>(size, kLongestReason));
 }
 
 // <plan>/<group>/<rank>/<attempt>: all but the attempt.
@@ -46,6 +55,8 @@ std::string why_refused(const wire::NodeHello& node, const wire::NodeHello& sess
   if (series(node.r) != series(session.r)) return differs("R", node.r, session.r);
   if (node.platform != session.platform) return differs("platform", node.platform, session.platform);
   if (node.workers == 0) return "it offers no workers";
+  if (node.workers > kMostWorkers)
+    return "it offers " + std::to_string(node.workers) + " workers, more than " + std::to_string(kMostWorkers);
   return "";
 }
 
@@ -141,7 +152,9 @@ void Engine::receive_from_node(NodeLink& node) {
   if (!node.ended.empty()) return;
   std::vector<wire::Frame> frames;
   try {
-    if (node.channel.receive(frames) == sys::IoStatus::kClosed) node.ended = "the connection was closed";
+    const sys::IoStatus status = node.channel.receive(frames);
+    if (status == sys::IoStatus::kClosed) node.ended = "the connection was closed";
+    if (status == sys::IoStatus::kDone && node.channel.has_buffered()) wake_.wake();
     for (wire::Frame& frame : frames) handle_node_frame(node, frame);
   } catch (const base::Error& error) {
     node.ended = error.what();
@@ -171,7 +184,7 @@ void Engine::handle_node_frame(NodeLink& node, wire::Frame& frame) {
       node.status = wire::NodeStatus::decode(frame.body);
       return;
     case FrameType::kNodeGoodbye:
-      node.ended = in.get_string();
+      node.ended = beginning_of_string(in);
       return;
     default:
       throw base::Error(base::ErrorKind::kDisconnected, "a frame that no node may send");
@@ -179,7 +192,7 @@ void Engine::handle_node_frame(NodeLink& node, wire::Frame& frame) {
 }
 
 void Engine::greet(NodeLink& node, const wire::NodeHello& hello) {
-  node.host = hello.host;
+  node.host = hello.host.substr(0, kLongestName);
   node.pid = hello.pid;
   const std::string reason = why_refused(hello, options_.hello);
   base::ByteWriter body;
@@ -333,7 +346,7 @@ Deadline Engine::next_node_deadline() const {
 
 void Engine::handle_node_deadlines() {
   for (auto& [id, node] : nodes_) {
-    if (node->state == State::kGreeting && node->channel.has_buffered()) receive_from_node(*node);
+    if (node->channel.has_buffered()) receive_from_node(*node);
     if (node->hello_by.passed()) node->ended = "it said nothing after it had connected";
     if (node->state == State::kGreeting || !node->ended.empty()) continue;
     if (node->channel.lost_at(options_.welcome.lost_after).passed())
@@ -363,6 +376,7 @@ void Engine::bury_nodes() {
 }
 
 void Engine::lose_node(std::unique_ptr<NodeLink> node) {
+  node->ended = node->ended.substr(0, kLongestReason);
   poller_.remove(node->channel.fd());
   base::ByteWriter reason;
   reason.put_string(node->ended);

@@ -87,7 +87,7 @@ Deadline NodeAgent::turn(bool readable) {
   if (over_) return Deadline::never();
   try {
     // Something may have come, and be buffered, before anybody waited for it.
-    if (readable || !welcomed_) receive();
+    if (readable || !welcomed_ || channel_.has_buffered()) receive();
     send_news();
     const std::string asked = end_->asked();
     if (!asked.empty()) {
@@ -106,6 +106,7 @@ Deadline NodeAgent::turn(bool readable) {
     end(error.what());
   }
   if (over_) return Deadline::never();
+  if (more_) return Deadline::now();
   if (!welcomed_) return welcome_by_;
   const Deadline lost = channel_.lost_at(limits_.lost_after);
   return channel_.has_unsent() ? lost : std::min(lost, channel_.beat_at(limits_.heartbeat));
@@ -113,7 +114,9 @@ Deadline NodeAgent::turn(bool readable) {
 
 void NodeAgent::receive() {
   std::vector<wire::Frame> frames;
-  if (channel_.receive(frames) == sys::IoStatus::kClosed && frames.empty()) end("the session has hung up");
+  const sys::IoStatus status = channel_.receive(frames);
+  if (status == sys::IoStatus::kClosed && frames.empty()) end("the session has hung up");
+  more_ = status == sys::IoStatus::kDone && channel_.has_buffered();
   for (wire::Frame& frame : frames)
     if (!over_) handle(frame);
 }

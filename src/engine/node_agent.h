@@ -91,6 +91,7 @@ class NodeAgent final : public Companion {
   const unsigned workers_, cores_;
   wire::NodeWelcome limits_;
   bool welcomed_ = false, wants_write_ = false, over_ = false;
+  bool more_ = false;  // has come and waits to be received
   base::Deadline welcome_by_;
   std::map<uint64_t, Work> works_;          // by number
   std::map<uint64_t, uint64_t> number_of_;  // by job

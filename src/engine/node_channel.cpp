@@ -35,7 +35,10 @@ sys::IoStatus NodeChannel::receive(std::vector<wire::Frame>& frames) {
   });
   const sys::IoStatus status = reader_.receive(*stream_, received, bytes);
   for (wire::Frame& frame : received) {
-    if (frame.header.type == wire::FrameType::kNodePart)
+    const bool part = frame.header.type == wire::FrameType::kNodePart;
+    if (part && !greeted_) refuse("a part before anything else");
+    greeted_ = true;
+    if (part)
       take_part(frame);
     else
       frames.push_back(std::move(frame));

@@ -29,7 +29,8 @@ class NodeChannel {
   // Something has come that the descriptor does not tell of.
   bool has_buffered() const { return stream_->has_buffered(); }
 
-  // Frames that are complete, without the parts. Throws when the other side breaks the protocol.
+  // Frames that are complete, without the parts. kDone: there may be more. Throws when the other side breaks the
+  // protocol.
   sys::IoStatus receive(std::vector<wire::Frame>& frames);
 
   void push(wire::FrameType type, uint64_t id, const base::Bytes& body = {});
@@ -97,6 +98,7 @@ class NodeChannel {
   wire::StreamFrameWriter writer_;
   std::deque<Waiting> waiting_;  // behind what the writer has: a part at a time
   std::map<wire::ThingId, Incoming> incoming_;
+  bool greeted_ = false;  // something has come; whether it was a greeting is for others to judge
   uint64_t next_thing_ = 1;
   Moment heard_, said_;
 };

@@ -82,6 +82,7 @@ struct Frame {
 };
 
 constexpr size_t kBytesPerTurn = 4 * 1024 * 1024;
+constexpr size_t kFramesPerTurn = 4096;  // of strangers: one without a body costs us more than it costs them
 
 // Takes frames apart as their bytes arrive, however they come. Throws on a broken header, or when there is no memory
 // for a body; what came before it has been delivered.

@@ -18,7 +18,8 @@ base::SharedBytes joined(const base::SharedBytes& first, const base::SharedBytes
 }  // namespace
 
 sys::IoStatus StreamFrameReader::receive(sys::ByteStream& stream, std::vector<Frame>& frames, uint64_t& bytes) {
-  for (size_t turn = 0; turn < kBytesPerTurn || stream.has_buffered();) {
+  const size_t most = frames.size() + kFramesPerTurn;
+  for (size_t turn = 0; turn < kBytesPerTurn && frames.size() < most;) {
     const FrameParser::Room room = parser_.room();
     size_t moved = 0;
     const sys::IoStatus status = stream.read(room.data, room.size, moved);

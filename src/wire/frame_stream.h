@@ -14,8 +14,8 @@ class StreamFrameReader {
  public:
   explicit StreamFrameReader(uint64_t longest_body) : parser_(longest_body, 0) {}
 
-  // Appends the frames that are complete. kDone: a few megabytes were taken and there may be more; what the stream's
-  // descriptor would not tell of is not left behind.
+  // Appends the frames that are complete. kDone: a few megabytes or thousands of frames were taken and there may be
+  // more, of which the stream's descriptor need not tell: see has_buffered().
   sys::IoStatus receive(sys::ByteStream& stream, std::vector<Frame>& frames, uint64_t& bytes);
 
  private:

@@ -44,8 +44,8 @@
 
 namespace avenir::wire {
 
-// Everything that can be longer travels in parts.
-constexpr uint64_t kLongestNodeBody = 16 << 20;
+// Everything that can be longer travels in parts. What may be long are lists of names, one for a descriptor each.
+constexpr uint64_t kLongestNodeBody = 4 << 20;
 constexpr uint64_t kPartSize = 1 << 20;
 constexpr uint64_t kLongestThing = uint64_t{1} << 44;
 

@@ -74,6 +74,29 @@ class NodeSession : public TestSession {
   std::vector<pid_t> nodes_;
 };
 
+// A connection of which these bytes have come already: its descriptor tells of what comes behind them.
+class FullStream final : public sys::ByteStream {
+ public:
+  FullStream(sys::OwnFd socket, std::string bytes) : plain_(std::move(socket)), bytes_(std::move(bytes)) {}
+  int fd() const override { return plain_.fd(); }
+  sys::IoStatus read(uint8_t* target, size_t room, size_t& moved) override {
+    if (!has_buffered()) return plain_.read(target, room, moved);
+    moved = bytes_.copy(reinterpret_cast<char*>(target), room, taken_);
+    taken_ += moved;
+    return sys::IoStatus::kDone;
+  }
+  sys::IoStatus write(const uint8_t* data, size_t size, size_t& moved) override {
+    return plain_.write(data, size, moved);
+  }
+  bool has_buffered() const override { return taken_ < bytes_.size(); }
+  void abandon() override { plain_.abandon(); }
+
+ private:
+  PlainStream plain_;
+  std::string bytes_;
+  size_t taken_ = 0;
+};
+
 // The test as a node, to say what no node says.
 class FalseNode {
  public:
@@ -374,16 +397,18 @@ TEST_CASE("a node whose workers cannot start is not used, and says why") {
   CHECK(session.value_of(job) == "other");
 }
 
-TEST_CASE("nodes of another version, R or platform are refused, with the reason") {
-  wire::NodeHello other[5];
+TEST_CASE("nodes of another version, R or platform, with no workers or too many, are refused, with the reason") {
+  wire::NodeHello other[6];
   for (wire::NodeHello& hello : other) hello = fake_node_hello();
   other[0].protocol += 1;
   other[1].avenir = "1.1";
   other[2].r = "4.3.0";
   other[3].platform = "there";
   other[4].workers = 0;
-  const char* const named[] = {"protocol", "avenir 1.1", "R 4.3.0", "platform there", "no workers"};
-  for (int i = 0; i < 5; ++i) {
+  other[5].workers = UINT32_MAX;
+  const char* const named[] = {"protocol",       "avenir 1.1", "R 4.3.0",
+                               "platform there", "no workers", "4294967295 workers"};
+  for (int i = 0; i < 6; ++i) {
     NodeSession session;
     FalseNode node(session);
     node.say_hello(other[i]);
@@ -425,6 +450,49 @@ TEST_CASE("what is no frame, comes before the hello or claims a length without e
     session.start_node();
     CHECK(session.value("echo well") == "well");
   }
+}
+
+TEST_CASE("a part of something large before the hello is not kept, and ends the connection") {
+  NodeSession session;
+  FalseNode node(session);
+  base::ByteWriter body;
+  body.put(wire::PartHead{{0, 1}, 8, 0});
+  body.put<uint8_t>(1);
+  node.say(FrameType::kNodePart, 0, body.bytes());
+  CHECK(reason_of_end(session).find("before anything else") != std::string::npos);
+}
+
+TEST_CASE("of what a node says of itself and of its end only the beginning is kept") {
+  NodeSession session;
+  FalseNode node(session);
+  wire::NodeHello hello = fake_node_hello();
+  hello.host = "far" + std::string(1 << 15, '!');
+  node.say_hello(hello);
+  base::ByteWriter body;
+  body.put_string("enough" + std::string(1 << 15, '!'));
+  node.say(FrameType::kNodeGoodbye, 0, body.bytes());
+  const std::string reason = reason_of_end(session);
+  CHECK(reason.substr(0, 7) == "enough!");
+  CHECK(reason.size() < 10000);
+  const std::string host = session.engine().node_infos().front().host;
+  CHECK(host.substr(0, 4) == "far!");
+  CHECK(host.size() < 1000);
+}
+
+TEST_CASE("what has come and is buffered is taken to its end, though the descriptor does not tell of it") {
+  NodeSession session;
+  const auto text = [](FrameType type, const base::Bytes& body) {
+    const wire::FrameHeader header{type, 0, 0, body.size()};
+    return std::string(reinterpret_cast<const char*>(&header), sizeof header).append(body.begin(), body.end());
+  };
+  std::string bytes = text(FrameType::kNodeHello, fake_node_hello().encode());
+  for (int i = 0; i < 20000; ++i) bytes += text(FrameType::kNodeStatus, wire::NodeStatus().encode());
+  base::ByteWriter reason;
+  reason.put_string("behind all that");
+  bytes += text(FrameType::kNodeGoodbye, reason.bytes());
+  sys::FdPair ends = sys::make_socket_pair();
+  session.engine().add_node("plan/test/full/0", std::make_unique<FullStream>(std::move(ends.first), bytes));
+  CHECK(reason_of_end(session) == "behind all that");
 }
 
 TEST_CASE("an answer counts once, and one to what was not asked ends the node") {

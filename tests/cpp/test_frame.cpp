@@ -7,6 +7,7 @@
 #include "support.h"
 #include "sys/memory_file.h"
 #include "wire/frame.h"
+#include "wire/frame_stream.h"
 
 using avenir::base::ErrorKind;
 using avenir::base::SharedBytes;
@@ -47,6 +48,24 @@ SharedBytes pattern(size_t size) {
   for (size_t i = 0; i < size; ++i) bytes.writable()[i] = static_cast<uint8_t>(i * 31 + i / 251);
   return bytes;
 }
+
+// Frames without bodies, more than anybody waits for; the next is always there before it is asked for.
+class EndlessStream final : public ByteStream {
+ public:
+  int fd() const override { return -1; }
+  IoStatus read(uint8_t* target, size_t room, size_t& moved) override {
+    const std::string one = as_text(header_of(FrameType::kNodeStatus, 0, 0));
+    if (taken_ > (100 << 20)) return IoStatus::kClosed;
+    for (moved = 0; moved < room; ++moved) target[moved] = static_cast<uint8_t>(one[taken_++ % one.size()]);
+    return IoStatus::kDone;
+  }
+  IoStatus write(const uint8_t*, size_t, size_t&) override { return IoStatus::kClosed; }
+  bool has_buffered() const override { return true; }
+  void abandon() override {}
+
+ private:
+  size_t taken_ = 0;
+};
 
 bool same(const SharedBytes& a, const SharedBytes& b) {
   return a.size() == b.size() && (a.size() == 0 || std::memcmp(a.data(), b.data(), a.size()) == 0);
@@ -179,4 +198,16 @@ TEST_CASE("a frame longer than its reader takes is refused before any memory is 
 
 TEST_CASE("a frame that announces descriptors and has none is refused") {
   CHECK(read_all_of(as_text(header_of(FrameType::kFork, 1, 0))).error == ErrorKind::kDisconnected);
+}
+
+TEST_CASE("of frames without end, however small, a stream's reader takes some thousands at a time") {
+  EndlessStream stream;
+  StreamFrameReader reader(100);
+  uint64_t bytes = 0;
+  for (int turn = 0; turn < 3; ++turn) {
+    std::vector<Frame> frames;
+    CHECK(reader.receive(stream, frames, bytes) == IoStatus::kDone);
+    CHECK(!frames.empty());
+    CHECK(frames.size() < 10000);
+  }
 }

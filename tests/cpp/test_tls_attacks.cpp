@@ -5,11 +5,8 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -17,6 +14,7 @@
 #include <cerrno>
 
 #include "base/scope.h"
+#include "foreign_peer.h"
 #include "net/client_hello.h"
 #include "net/tcp.h"
 #include "tls_support.h"
@@ -37,55 +35,6 @@ Deadline patience() { return Deadline::in_seconds(kPatience); }
 std::string refusal_of(uint16_t port) {
   return error_message_of([&] { net::connect("127.0.0.1", port, "good", kNodeKey, patience()); });
 }
-
-// A peer that speaks TLS through OpenSSL itself, on a socket that blocks.
-struct ForeignPeer {
-  ForeignPeer(const SSL_METHOD* method, sys::OwnFd connection) : socket(std::move(connection)) {
-    context = ::SSL_CTX_new(method);
-    ::fcntl(socket.get(), F_SETFL, ::fcntl(socket.get(), F_GETFL) & ~O_NONBLOCK);
-    const timeval limit{static_cast<time_t>(kPatience), 0};
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  }
-  ~ForeignPeer() {
-    ::SSL_free(ssl);
-    ::SSL_CTX_free(context);
-  }
-  bool handshake(int (*step)(SSL*)) {
-    ssl = ::SSL_new(context);
-    ::SSL_set_fd(ssl, socket.get());
-    if (step(ssl) != 1) return false;
-    char byte;
-    return ::SSL_read(ssl, &byte, 1) > 0;
-  }
-  sys::OwnFd socket;
-  SSL_CTX* context = nullptr;
-  SSL* ssl = nullptr;
-};
-
-// A certificate of its own making.
-void certify(SSL_CTX* context) {
-  EVP_PKEY* key = nullptr;
-  EVP_PKEY_CTX* const maker = ::EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, nullptr);
-  ::EVP_PKEY_keygen_init(maker);
-  ::EVP_PKEY_keygen(maker, &key);
-  X509* const certificate = ::X509_new();
-  ::X509_gmtime_adj(::X509_getm_notBefore(certificate), -1000);
-  ::X509_gmtime_adj(::X509_getm_notAfter(certificate), 100000);
-  ::X509_set_pubkey(certificate, key);
-  ::X509_sign(certificate, key, nullptr);
-  ::SSL_CTX_use_certificate(context, certificate);
-  ::SSL_CTX_use_PrivateKey(context, key);
-  ::X509_free(certificate);
-  ::EVP_PKEY_free(key);
-  ::EVP_PKEY_CTX_free(maker);
-}
-
-// OpenSSL's own sockets raise it.
-struct SigpipeIgnored {
-  SigpipeIgnored() : before(::signal(SIGPIPE, SIG_IGN)) {}
-  ~SigpipeIgnored() { ::signal(SIGPIPE, before); }
-  void (*before)(int);
-};
 
 bool refuses_bytes(TlsSession& session, const std::string& bytes) {
   const sys::OwnFd fd = tcp_connect(session.port());
@@ -145,7 +94,7 @@ TEST_CASE("a client of TLS 1.3 without the key is refused") {
   const SigpipeIgnored quiet;
   TlsSession session({});
   ForeignPeer peer(::TLS_client_method(), tcp_connect(session.port()));
-  certify(peer.context);
+  peer.certify();
   CHECK_FALSE(peer.handshake(::SSL_connect));
   CHECK(session.eventually_refused(1));
   CHECK(session.asked_count() == 0);
@@ -156,7 +105,7 @@ TEST_CASE("a client of TLS 1.2 is refused") {
   const SigpipeIgnored quiet;
   TlsSession session({});
   ForeignPeer peer(::TLS_client_method(), tcp_connect(session.port()));
-  SSL_CTX_set_max_proto_version(peer.context, TLS1_2_VERSION);
+  SSL_CTX_set_max_proto_version(peer.context(), TLS1_2_VERSION);
   CHECK_FALSE(peer.handshake(::SSL_connect));
   CHECK(session.eventually_refused(1));
   CHECK(session.still_accepts());
@@ -166,7 +115,7 @@ TEST_CASE("a server with a certificate instead of the key is not spoken to") {
   const SigpipeIgnored quiet;
   FakeServer server([](sys::OwnFd connection) {
     ForeignPeer peer(::TLS_server_method(), std::move(connection));
-    certify(peer.context);
+    peer.certify();
     peer.handshake(::SSL_accept);
   });
   CHECK(refusal_of(server.port()).find("did not prove") != std::string::npos);

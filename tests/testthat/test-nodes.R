@@ -114,6 +114,19 @@ test_that("without a node and with none to come a future's error has the launch'
              backend = backend)
 })
 
+test_that("set.seed() fixes no secret", {
+  skip_without_tls()
+  words <- lapply(1:2, function(i) {
+    set.seed(1)
+    backend <- node_backend(nodes = 0L)
+    on.exit(engine_close(backend))
+    strsplit(cpp_cluster_ticket(backend$engine, "own", 1L, "127.0.0.1"), " ", fixed = TRUE)[[1L]]
+  })
+  expect_length(words[[1L]], 8L)
+  expect_false(words[[1L]][5L] == words[[2L]][5L])  # the plan's name
+  expect_false(words[[1L]][7L] == words[[2L]][7L])  # the key
+})
+
 test_that("a node with a wrong ticket is not let in, and says so", {
   skip_without_tls()
   backend <- node_backend(nodes = 0L)
