@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numeric>
+#include <utility>
 
 #include "par/parallel_for.h"
 #include "sort/stable_sort.h"
@@ -80,47 +82,105 @@ void sort_elements(const T* x, size_t count, size_t complete, bool decreasing, M
   const Keys<T> keys(source, decreasing, missing);
   stable_sort<uint64_t>(
       complete, [&keys](size_t i) { return keys[i]; },
-      [&keys, sorted](size_t i, uint64_t key) { sorted[i] = keys.element(key); });
+      [&keys, sorted](size_t i, uint64_t key, bool) { sorted[i] = keys.element(key); });
   restore_zeros(x, count, sorted, complete, decreasing);
 }
 
 // ---- Orders ----
 
-// Which rows there are, in their order so far: all in their own order as long as `rows` is empty.
-class Rows {
- public:
-  explicit Rows(size_t count) : count_(count) {}
-  size_t count() const { return count_; }
-  uint64_t operator[](size_t i) const { return rows_ ? rows_[i] : i; }
-  uint64_t* fill() {
-    if (!rows_) rows_ = room_for<uint64_t>(count_);
-    return rows_.get();
-  }
-  void leave_out_missing(const std::vector<Column>& columns) {
-    Rows complete(count_complete(columns, count_));
-    uint64_t* const to = complete.fill();
-    part(
-        count_, [&columns](size_t i) { return !has_missing(columns, i); }, [to](size_t k, size_t i) { to[k] = i; },
-        [](size_t, size_t) {});
-    *this = std::move(complete);
-  }
+constexpr size_t kFewRows = 131072;  // that one thread sorts
 
- private:
-  size_t count_;
-  std::unique_ptr<uint64_t[]> rows_;
+// The rows in their order so far, and which of them are equal by all keys so far.
+struct Rows {
+  explicit Rows(size_t rows) : count(rows), row(room_for<uint64_t>(rows)), same(room_for<uint8_t>(rows)) {}
+
+  size_t count;
+  std::unique_ptr<uint64_t[]> row;
+  std::unique_ptr<uint8_t[]> same;  // as the row before
 };
 
-// take(i, row) for the rows in the order of `column`.
+Rows rows_of(const std::vector<Column>& columns, size_t count, Missing missing) {
+  const bool all = missing != Missing::kLeftOut;
+  Rows rows(all ? count : count_complete(columns, count));
+  uint64_t* const to = rows.row.get();
+  if (all)
+    par::parallel_for(count, kPiece, [to](size_t begin, size_t end) { std::iota(to + begin, to + end, begin); });
+  else
+    part(
+        count, [&columns](size_t i) { return !has_missing(columns, i); }, [to](size_t k, size_t i) { to[k] = i; },
+        [](size_t, size_t) {});
+  std::fill(rows.same.get(), rows.same.get() + rows.count, 1);
+  return rows;
+}
+
+// Where a run of equal rows begins and ends.
+struct Run {
+  size_t begin, end;
+};
+
+std::vector<Run> runs_of(const Rows& rows) {
+  std::vector<Run> runs;
+  for (size_t begin = 0, end = 0; begin < rows.count; begin = end) {
+    for (end = begin + 1; end < rows.count && rows.same[end] != 0; ++end) {
+    }
+    if (end - begin > 1) runs.push_back({begin, end});
+  }
+  return runs;
+}
+
+// Sorts a run's rows by their keys, on all threads or on this one alone.
+template <typename T>
+void sort_run(const Keys<T>& keys, Rows& rows, Run run, bool alone) {
+  uint64_t* const row = rows.row.get() + run.begin;
+  uint8_t* const same = rows.same.get() + run.begin;
+  const auto make = [&keys, row](size_t i) { return Indexed{keys[row[i]], row[i]}; };
+  const auto take = [=](size_t i, const Indexed& item, bool is_same) {
+    row[i] = item.index;
+    same[i] = is_same ? 1 : 0;
+  };
+  const size_t count = run.end - run.begin;
+  if (!alone) return stable_sort<Indexed>(count, make, take);
+  std::vector<Indexed> items(count);
+  for (size_t i = 0; i < count; ++i) items[i] = make(i);
+  detail::sort_bucket(items.data(), count, false, take);
+}
+
+void order_runs(const Column& column, Missing missing, Rows& rows) {
+  std::vector<Run> runs = runs_of(rows);
+  if (runs.empty()) return;
+  const auto large =
+      std::partition(runs.begin(), runs.end(), [](const Run& run) { return run.end - run.begin <= kFewRows; });
+  with_data(column, [&](const auto* x) {
+    const Keys keys(x, column.decreasing, missing);
+    std::for_each(large, runs.end(), [&](const Run& run) { sort_run(keys, rows, run, false); });
+    const size_t piece = runs.size() * kPiece / rows.count + 1;  // of runs of usual size, one piece's rows
+    par::parallel_for(static_cast<size_t>(large - runs.begin()), piece, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) sort_run(keys, rows, runs[i], true);
+    });
+  });
+}
+
+// take(i, row) for the rows in their order by several columns.
 template <typename Take>
-void order_by(const Column& column, const Rows& rows, Missing missing, const Take& take) {
+void order_by_all(const std::vector<Column>& columns, size_t count, Missing missing, const Take& take) {
+  Rows rows = rows_of(columns, count, missing);
+  for (const Column& column : columns) order_runs(column, missing, rows);
+  par::parallel_for(rows.count, kPiece, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) take(i, rows.row[i]);
+  });
+}
+
+// The same by one column that has no missing elements, or where these are not left out.
+template <typename Take>
+void order_by(const Column& column, size_t count, Missing missing, const Take& take) {
   with_data(column, [&](const auto* x) {
     const Keys keys(x, column.decreasing, missing);
     stable_sort<Indexed>(
-        rows.count(),
-        [&](size_t i) {
-          return Indexed{keys[rows[i]], rows[i]};
+        count,
+        [&keys](size_t i) {
+          return Indexed{keys[i], i};
         },
-        [&take](size_t i, const Indexed& item) { take(i, item.index); });
+        [&take](size_t i, const Indexed& item, bool) { take(i, item.index); });
   });
 }
 
@@ -150,20 +210,16 @@ void sort_values(const Column& column, size_t count, size_t complete, Missing mi
 }
 
 void order_rows(const std::vector<Column>& columns, size_t count, Missing missing, int32_t* integers, double* doubles) {
-  Rows rows(count);
-  if (missing == Missing::kLeftOut) rows.leave_out_missing(columns);
-  for (size_t k = columns.size(); k-- > 1;) {
-    Rows before = std::move(rows);
-    rows = Rows(before.count());
-    uint64_t* const to = rows.fill();
-    order_by(columns[k], before, missing, [to](size_t i, uint64_t row) { to[i] = row; });
-  }
-  order_by(columns[0], rows, missing, [=](size_t i, uint64_t row) {
+  const auto take = [=](size_t i, uint64_t row) {
     if (integers != nullptr)
       integers[i] = static_cast<int32_t>(row + 1);
     else
       doubles[i] = static_cast<double>(row + 1);
-  });
+  };
+  if (columns.size() == 1 && missing != Missing::kLeftOut)
+    order_by(columns[0], count, missing, take);
+  else
+    order_by_all(columns, count, missing, take);
 }
 
 }  // namespace avenir::sort

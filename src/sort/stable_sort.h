@@ -161,7 +161,7 @@ void sort_items(Item* items, Item* scratch, size_t count, bool into_scratch) {
   }
 }
 
-// Calls take(i, item) for the items in order.
+// Calls take(i, item, same) for the items in order; `same`: its key is that of the item before.
 template <typename Item, typename Take>
 void sort_bucket(Item* items, size_t count, bool equal, const Take& take) {
   std::unique_ptr<Item[]> scratch;
@@ -170,7 +170,7 @@ void sort_bucket(Item* items, size_t count, bool equal, const Take& take) {
     sort_items(items, scratch.get(), count, true);
     items = scratch.get();
   }
-  for (size_t i = 0; i < count; ++i) take(i, items[i]);
+  for (size_t i = 0; i < count; ++i) take(i, items[i], i > 0 && key_in(items[i]) == key_in(items[i - 1]));
 }
 
 // Places all over the items, always the same ones.
@@ -209,8 +209,9 @@ class Places {
 
 }  // namespace detail
 
-// Sorts the items make(0), ..., make(count - 1); then take(i, item) is called for each of them, with its place. make()
-// is called more than once for each, never after the first take(); both from several threads.
+// Sorts the items make(0), ..., make(count - 1); then take(i, item, same) is called for each of them, with its place,
+// and whether its key is that of the item before. make() is called more than once for each, never after the first
+// take(); both from several threads.
 template <typename Item, typename Make, typename Take>
 void stable_sort(size_t count, const Make& make, const Take& take) {
   using namespace detail;
@@ -240,7 +241,7 @@ void stable_sort(size_t count, const Make& make, const Take& take) {
   par::parallel_for(splitters.buckets(), 1, [&](size_t bucket, size_t) {
     const size_t first = places.begin(bucket);
     sort_bucket(items.get() + first, places.size(bucket), bucket % 2 == 1,
-                [&take, first](size_t i, const Item& item) { take(first + i, item); });
+                [&take, first](size_t i, const Item& item, bool same) { take(first + i, item, same); });
   });
 }
 
