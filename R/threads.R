@@ -18,7 +18,7 @@
 #' @param expr An expression.
 #' @return `cpu_threads()`: the number of threads; with `n` the one before, invisibly. `with_cpu_threads()`: the value
 #'   of `expr`, evaluated while `n` threads are set.
-#' @seealso [threaded()]
+#' @seealso [threaded()]; [blas_threads()] for those of R's linear algebra
 #' @examples
 #' cpu_threads()
 #' with_cpu_threads(1, cpu_threads())
@@ -42,11 +42,10 @@ set_threads <- function(n) {
   options(avenir.threads = if (is.null(n)) NULL else check_threads(n, "n"))
 }
 
-check_threads <- function(x, name) {
+check_threads <- function(x, name, remedy = "cpu_threads(NULL) sets the number of cores.") {
   whole <- is_number(x) && x >= 1 && x <= 4096 && x == floor(x)
   if (whole) return(as.integer(x))
-  invalid_argument(sprintf("`%s` must be one whole number from 1 to 4096", name), x,
-                   "cpu_threads(NULL) sets the number of cores.")
+  invalid_argument(sprintf("`%s` must be one whole number from 1 to 4096", name), x, remedy)
 }
 
 current_threads <- function() {
