@@ -407,7 +407,7 @@ class Loop {
   Evaluator evaluator_;
   WorkerState state_;
   uint64_t job_ = 0;
-  int threads_ = 0;  // that libraries have been told
+  int threads_ = 0;              // that libraries have been told
   bool sinks_are_ours_ = false;  // a fork's one task: what it sinks is in its files before its answer is there
   bool timed_ = false;           // its evaluations have a time limit
   engine::Follows follows_ = engine::Follows::kMore;
