@@ -41,7 +41,8 @@ child_output <- function(child) paste(readLines(file.path(child$folder, "output"
 # The value that the child marked; waits for it, and fails with the child's output when it does not come.
 child_value <- function(child, name, seconds = 60) {
   file <- file.path(child$folder, name)
-  if (!wait_until(function() file.exists(file), seconds)) {
+  is_over <- function() file.exists(file) || (!is.null(child$pid) && !process_lives(child$pid))
+  if (!wait_until(is_over, seconds) || !file.exists(file)) {
     if (!is.null(child$pid)) tools::pskill(child$pid, tools::SIGKILL)
     stop("the child did not mark '", name, "' in time; it wrote:\n", child_output(child))
   }
