@@ -1,5 +1,5 @@
-# A shared object with loops of OpenMP for .C(): team_sum(n, threads, sum) sums 1 to n, with so many threads or, for 0, as
-# many as there may be; its first run in a session starts them. team_size(n) gives that number, set_team(n) sets it.
+# A shared object with loops of OpenMP for .C(): team_sum(n, threads, sum) sums 1 to n with so many threads or, for 0,
+# as many as there may be: its first run in a session starts them. team_size(n) gives that number, set_team(n) sets it.
 openmp_library <- function() {
   folder <- tempfile("openmp-")
   dir.create(folder)

@@ -188,7 +188,13 @@ refusing_forks <- function(refused) {
 
 test_that("when a fork is refused, futures wait for one that ends, with one warning; without any that is an error", {
   got <- in_child(c(multicore_in_child, refusing_forks(c(3, 7)), "
-    values <- note(value(lapply(1:5, function(i) future({ Sys.sleep(0.1); i }))))
+    said <- file.path(folder, 'said')
+    one <- function(i) {
+      while (!file.exists(said)) Sys.sleep(0.01)
+      i
+    }
+    values <- note(withCallingHandlers(value(lapply(1:5, function(i) future(one(i)))),
+                                       warning = function(w) file.create(said)))
     while (nrow(avenir:::cpp_engine_workers(plan('backend')$engine)) > 0) Sys.sleep(0.01)
     error <- tryCatch(future(1), error = class)
     mark('result', list(values = unlist(values), warned = warned, error = error, after = value(future(2))))

@@ -38,8 +38,12 @@ for (threading in names(openblas_builds)) local({
     got <- in_blas_child(build, "
       info <- blas_info()
       old <- withVisible(blas_threads(1))
-      mark('result', list(info = unclass(info), old = old, now = blas_threads(), within = with_blas_threads(3, blas_threads()),
-                          after = blas_threads(), cores = { blas_threads(NULL); blas_threads() }))")
+      now <- blas_threads()
+      within <- with_blas_threads(3, blas_threads())
+      after <- blas_threads()
+      blas_threads(NULL)
+      mark('result', list(info = unclass(info), old = old, now = now, within = within, after = after,
+                          cores = blas_threads()))")
     folder <- normalizePath(blas_folder(build))
     expect_identical(got$info[c("kind", "threading", "file", "setter")],
                      list(kind = "OpenBLAS", threading = threading, file = file.path(folder, "libblas.so.3"),
@@ -150,8 +154,9 @@ test_that("a library that cannot be told says so, and goes on", {
   expect_identical(got$values, list(NA_integer_, NA_integer_, 9))
   expect_length(got$warned, 2)
   expect_s3_class(got$warned[[1]], c("avenir_unsupported_warning", "avenir_warning"))
-  expect_match(conditionMessage(got$warned[[1]]), "^blas_threads\\(2\\): .*cannot be told.*; it goes on as it is[.]\ni ")
-  expect_match(conditionMessage(got$warned[[1]]), got$info$file, fixed = TRUE)
+  said <- conditionMessage(got$warned[[1]])
+  expect_match(said, "^blas_threads\\(2\\): .*cannot be told.*; it goes on as it is[.]\ni ")
+  expect_match(said, got$info$file, fixed = TRUE)
 })
 
 test_that("a library of one thread says so when it is asked for two, and nothing when it is asked for one", {
@@ -173,7 +178,10 @@ test_that("a library that nothing is known of has an unknown number of threads",
 # threads have worked on that.
 two_threads_used <- "
   m <- matrix(sin(1:250000), 500)
-  compute <- function() c(sum(crossprod(m)), sum(chol(crossprod(m) + diag(500))), sum(solve(m[1:200, 1:200] + diag(200) * 9)))
+  compute <- function() {
+    square <- crossprod(m) + diag(500)
+    c(sum(square), sum(chol(square)), sum(solve(m[1:200, 1:200] + diag(200) * 9)))
+  }
   blas_threads(2)
   invisible(compute())
   ticks <- function() {
