@@ -4,13 +4,17 @@
 #' Threads of the BLAS library
 #'
 #' How many threads R's own linear algebra uses (`%*%`, [crossprod()], [chol()], [solve()], [lm()] and whatever else
-#' calls BLAS or LAPACK), and by which library.
+#' calls BLAS or LAPACK), and in which library.
 #'
 #' @details
 #' The library is the one that R's own calls reach, wherever links, alternatives or preloading lead: OpenBLAS, Intel's
-#' MKL, BLIS and FlexiBLAS can be told the number while they are in use. R's own and Debian's reference BLAS have one
-#' thread and no more. A library that cannot be told, or takes fewer threads than asked for, goes on as it is: that is
-#' a warning of class `avenir_unsupported_warning`.
+#' MKL, BLIS and FlexiBLAS can be told the number while they are in use. The reference BLAS, which comes with R and with
+#' Debian, has one thread and no more. A library that cannot be told, or takes fewer threads than asked for, goes on as
+#' it is: that is a warning of class `avenir_unsupported_warning`.
+#'
+#' An OpenBLAS that is older than the processor may take it for a much older one and be several times slower than it
+#' could be: `core` says which. The environment variable `OPENBLAS_CORETYPE`, set before R starts, names another, such as
+#' `Haswell` (AVX2) or `SkylakeX` (AVX-512).
 #'
 #' In an OpenBLAS that uses OpenMP the number is that of OpenMP in this process, for other code with OpenMP, too.
 #'

@@ -7,8 +7,8 @@
 #'
 #' @details
 #' Unless it is set, the number is that of the cores which this process may use, as [availableCores()] counts them:
-#' limits of control groups and schedulers are respected. A worker has the session's cores divided by the number of
-#' workers, a fork has one. It is the option `avenir.threads`; what a future changes is undone after it.
+#' limits of control groups and schedulers are respected. A worker, or a fork of a plan, has the session's cores divided
+#' by the number of workers. It is the option `avenir.threads`; what a future changes is undone after it.
 #'
 #' Results never depend on the number of threads. In a fork of a process that has used threads everything runs on one,
 #' since the others are not there.

@@ -1,5 +1,5 @@
-# Row 1B: x'x and its Cholesky factor, x a 6000 x 6000 matrix of normal numbers, on one thread of the BLAS library and on
-# all cores; then several such matrices, by workers with one thread each.
+# Row 1B: x'x and its Cholesky factor, x a 6000 x 6000 matrix of normal numbers, on one thread of the BLAS library and
+# on all cores; then several such matrices, by workers with one thread each.
 #   Rscript row-01b-crossprod.R [--quick]
 
 library(avenir)
