@@ -13,8 +13,8 @@
 #' it is: that is a warning of class `avenir_unsupported_warning`.
 #'
 #' An OpenBLAS that is older than the processor may take it for a much older one and be several times slower than it
-#' could be: `core` says which. The environment variable `OPENBLAS_CORETYPE`, set before R starts, names another, such as
-#' `Haswell` (AVX2) or `SkylakeX` (AVX-512).
+#' could be: `core` says which. The environment variable `OPENBLAS_CORETYPE`, set before R starts, names another, such
+#' as `Haswell` (AVX2) or `SkylakeX` (AVX-512).
 #'
 #' In an OpenBLAS that uses OpenMP the number is that of OpenMP in this process, for other code with OpenMP, too.
 #'
