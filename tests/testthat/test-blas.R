@@ -197,7 +197,7 @@ two_threads_used <- "
       now <- ticks()
       old <- before[names(now)]
       used <- now - ifelse(is.na(old), 0, old)
-      if (sum(used) >= 50) return(sum(used > 8))
+      if (sum(used) >= 40) return(sum(used > 6))
     }
   }
   look <- function() list(threads = blas_threads(), value = compute(), busy = busy_threads())
