@@ -13,6 +13,18 @@ cpp_limit_reached <- function(limit) {
     .Call(`_avenir_cpp_limit_reached`, limit)
 }
 
+cpp_blas_threads <- function() {
+    .Call(`_avenir_cpp_blas_threads`)
+}
+
+cpp_blas_set_threads <- function(count) {
+    .Call(`_avenir_cpp_blas_set_threads`, count)
+}
+
+cpp_blas_info <- function() {
+    .Call(`_avenir_cpp_blas_info`)
+}
+
 cpp_tls_missing <- function() {
     .Call(`_avenir_cpp_tls_missing`)
 }

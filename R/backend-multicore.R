@@ -2,7 +2,7 @@
 # all that the session knows; a map in one fork a worker. Forks wait for their turn in C++ (src/engine, src/worker).
 
 new_multicore_backend <- function(workers, interrupt_grace = 2, max_memory = Inf, reuse = NULL, ...) {
-  options <- list(workers = as.integer(workers), threads = 1L, forks = TRUE,
+  options <- list(workers = as.integer(workers), threads = worker_threads(workers), forks = TRUE,
                   interrupt_grace = as.double(interrupt_grace), memory_limit = memory_limit(max_memory))
   if (reusable_backend(reuse, options)) return(resize_backend(reuse, options))
   backend <- new_backend("multicore", c("MulticoreFuture", "MultiprocessFuture"), workers = options$workers,

@@ -51,14 +51,16 @@ in_own_folder <- function(options) {
 worker_environment <- function(libraries, profile) {
   variables <- Sys.getenv()
   variables <- variables[names(variables) != "R_TESTS"]  # R CMD check's: a file that R would read at its start
-  own <- c(R_LIBS = paste(libraries, collapse = ":"), OMP_NUM_THREADS = "1", OPENBLAS_NUM_THREADS = "1",
-           MKL_NUM_THREADS = "1")
+  own <- c(R_LIBS = paste(libraries, collapse = ":"), one_thread)
   if ("TMPDIR" %in% names(variables)) own["AVENIR_WORKER_TMPDIR"] <- variables[["TMPDIR"]]
   own["AVENIR_WORKER_LOCALE"] <- Sys.getlocale()
   if (profile) own["AVENIR_WORKER_PROFILE"] <- "1"
   kept <- variables[setdiff(names(variables), c(names(own), "TMPDIR"))]
   paste0(c(names(kept), names(own)), "=", c(kept, own))
 }
+
+# For libraries that would start threads when they are loaded.
+one_thread <- c(OMP_NUM_THREADS = "1", OPENBLAS_NUM_THREADS = "1", MKL_NUM_THREADS = "1", BLIS_NUM_THREADS = "1")
 
 stop_worker_start <- function(plan, reason) {
   stop_avenir(paste0("plan(", plan, "): the workers cannot be started: ", reason, "\ni Check R_HOME (", R.home(),

@@ -92,11 +92,9 @@ launch_size.default <- function(x) x$min
 node_command <- function(session, arguments, rscript = NULL) {
   if (is.null(rscript)) rscript <- file.path(R.home("bin"), "Rscript")
   libs <- paste(grep(":", session$libs, fixed = TRUE, value = TRUE, invert = TRUE), collapse = ":")
-  c("env", paste0("R_LIBS=", libs), node_threads, rscript, "--no-init-file", "-e", node_expression, arguments)
+  own <- c(R_LIBS = libs, one_thread)
+  c("env", paste0(names(own), "=", own), rscript, "--no-init-file", "-e", node_expression, arguments)
 }
-
-# Libraries that have started threads cannot be forked.
-node_threads <- paste0(c("OMP", "OPENBLAS", "MKL"), "_NUM_THREADS=1")
 
 # Without the namespace, so that workers are forked from a process that has nothing but R.
 node_expression <- paste(

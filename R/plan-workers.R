@@ -167,7 +167,7 @@ shrink_local <- function(backend, workers) {
 resize_local <- function(backend, workers) {
   options <- backend$options
   options$workers <- as.integer(workers)
-  if (inherits(backend, "multisession_backend")) options$threads <- worker_threads(workers)
+  options$threads <- worker_threads(workers)
   resize_backend(backend, options)$workers
 }
 

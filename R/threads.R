@@ -7,8 +7,8 @@
 #'
 #' @details
 #' Unless it is set, the number is that of the cores which this process may use, as [availableCores()] counts them:
-#' limits of control groups and schedulers are respected. A worker has the session's cores divided by the number of
-#' workers, a fork has one. It is the option `avenir.threads`; what a future changes is undone after it.
+#' limits of control groups and schedulers are respected. A worker, or a fork of a plan, has the session's cores divided
+#' by the number of workers. It is the option `avenir.threads`; what a future changes is undone after it.
 #'
 #' Results never depend on the number of threads. In a fork of a process that has used threads everything runs on one,
 #' since the others are not there.
@@ -18,7 +18,7 @@
 #' @param expr An expression.
 #' @return `cpu_threads()`: the number of threads; with `n` the one before, invisibly. `with_cpu_threads()`: the value
 #'   of `expr`, evaluated while `n` threads are set.
-#' @seealso [threaded()]
+#' @seealso [threaded()]; [blas_threads()] for those of R's linear algebra
 #' @examples
 #' cpu_threads()
 #' with_cpu_threads(1, cpu_threads())
@@ -42,11 +42,10 @@ set_threads <- function(n) {
   options(avenir.threads = if (is.null(n)) NULL else check_threads(n, "n"))
 }
 
-check_threads <- function(x, name) {
+check_threads <- function(x, name, remedy = "cpu_threads(NULL) sets the number of cores.") {
   whole <- is_number(x) && x >= 1 && x <= 4096 && x == floor(x)
   if (whole) return(as.integer(x))
-  invalid_argument(sprintf("`%s` must be one whole number from 1 to 4096", name), x,
-                   "cpu_threads(NULL) sets the number of cores.")
+  invalid_argument(sprintf("`%s` must be one whole number from 1 to 4096", name), x, remedy)
 }
 
 current_threads <- function() {

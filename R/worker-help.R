@@ -28,7 +28,8 @@
 #' | `R_FUTURE_*` | as other variables; `R_FUTURE_PLAN` is taken away | the same |
 #' | `tempdir()` | one of its own, removed with the worker | the session's |
 #' | standard input | empty | empty |
-#' | threads of BLAS and OpenMP, `cpu_threads()` | the session's cores divided by the workers | one |
+#' | threads of BLAS, OpenMP and data.table, `cpu_threads()` | the session's cores divided by the workers | the same |
+#' | threads of RcppParallel | the session's cores divided by the workers | one |
 #' | `availableCores()`, `mc.cores` | 1 | 1 |
 #' | plan | the next level of the stack, else sequential | the same |
 #'
@@ -40,13 +41,22 @@
 #' `plan(multisession, profile = FALSE)`, switches the profiles off: workers then start faster.
 #'
 #' @section Forks and threads:
-#' Of a session with several threads only one survives in a fork. Forks therefore use one thread of OpenBLAS, MKL, BLIS
-#' and OpenMP, so that code which ran with several in the session does not wait in a fork for threads that are not
-#' there; in the session itself nothing changes. Other libraries with threads of their own, and whatever holds a GPU, do
-#' not survive a fork: use `plan(multisession)` with these.
+#' Of a session with several threads only one survives in a fork, and code that waits there for another waits for ever.
+#' Before a fork of a plan the session's idle threads of OpenMP (GCC's) are therefore ended; those that come after it
+#' are new ones, in the session and in the fork. `cpu_threads()` has no effect in the fork of a session that has used
+#' [threaded()] or one of its relatives: they run on one thread there. Libraries that are known not to bear a fork have
+#' one thread in it: OpenBLAS 0.3.30, and an OpenMP of GCC before 9. Other libraries with threads of their own, and
+#' whatever holds a GPU, do not survive a fork: use `plan(multisession)` with these.
 #'
+#' Forks that others make, such as those of [parallel::mclapply()], are not prepared like this: where [blas_info()] says
+#' `OpenMP`, set `blas_threads(1)` first in the function that they run.
 #'
-#' @seealso [plan()]; [availableCores()]
+#' The numbers are the variables `OMP_NUM_THREADS`, `OPENBLAS_NUM_THREADS`, `MKL_NUM_THREADS`, `BLIS_NUM_THREADS`,
+#' `VECLIB_MAXIMUM_THREADS`, `R_DATATABLE_NUM_THREADS` and `RCPP_PARALLEL_NUM_THREADS`, for what is loaded later and for
+#' processes that the code starts; libraries that are loaded are told. A package that counts the machine's cores itself
+#' has to be told by its own argument: `ranger(num.threads = cpu_threads())`.
+#'
+#' @seealso [plan()]; [availableCores()]; [cpu_threads()], [blas_threads()]
 #' @examples
 #' plan(multisession, workers = I(1))
 #' value(future(c(getwd(), Sys.getenv("TZ"), Sys.getpid())))

@@ -42,6 +42,34 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_blas_threads
+SEXP cpp_blas_threads();
+RcppExport SEXP _avenir_cpp_blas_threads() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_blas_threads());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_blas_set_threads
+SEXP cpp_blas_set_threads(int count);
+RcppExport SEXP _avenir_cpp_blas_set_threads(SEXP countSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< int >::type count(countSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_blas_set_threads(count));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_blas_info
+SEXP cpp_blas_info();
+RcppExport SEXP _avenir_cpp_blas_info() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_blas_info());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_tls_missing
 SEXP cpp_tls_missing();
 RcppExport SEXP _avenir_cpp_tls_missing() {
@@ -844,6 +872,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_time_limit", (DL_FUNC) &_avenir_cpp_time_limit, 1},
     {"_avenir_cpp_evaluate_within", (DL_FUNC) &_avenir_cpp_evaluate_within, 3},
     {"_avenir_cpp_limit_reached", (DL_FUNC) &_avenir_cpp_limit_reached, 1},
+    {"_avenir_cpp_blas_threads", (DL_FUNC) &_avenir_cpp_blas_threads, 0},
+    {"_avenir_cpp_blas_set_threads", (DL_FUNC) &_avenir_cpp_blas_set_threads, 1},
+    {"_avenir_cpp_blas_info", (DL_FUNC) &_avenir_cpp_blas_info, 0},
     {"_avenir_cpp_tls_missing", (DL_FUNC) &_avenir_cpp_tls_missing, 0},
     {"_avenir_cpp_cluster_listen", (DL_FUNC) &_avenir_cpp_cluster_listen, 3},
     {"_avenir_cpp_cluster_ticket", (DL_FUNC) &_avenir_cpp_cluster_ticket, 4},

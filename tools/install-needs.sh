@@ -32,6 +32,7 @@ test package listenv             r-cran-listenv
 test package testthat            r-cran-testthat
 test package knitr               r-cran-knitr
 test package rmarkdown           r-cran-rmarkdown
+test package ranger              r-cran-ranger
 test package roxygen2            r-cran-roxygen2
 test command pandoc              pandoc
 test command qpdf                qpdf
@@ -40,6 +41,9 @@ test command checkbashisms       devscripts
 test command clang-format-14     clang-format-14
 test header  doctest/doctest.h   doctest-dev
 test shared  libsleef.so.3       libsleef3
+test blas    openblas-pthread    libopenblas0-pthread
+test blas    openblas-openmp     libopenblas0-openmp
+test blas    blis-openmp         libblis4-openmp
 cluster command slurmctld        slurm-wlm
 cluster command slurmd           slurm-wlm
 cluster command srun             slurm-wlm
@@ -75,6 +79,9 @@ missing_r_packages() {
   fi
 }
 
+blas_builds="$(dirname "$0")/blas-builds.sh"
+blas_folder=$(sh "$blas_builds")
+
 # Succeeds when the thing named is on this machine. R packages are asked for in one go, before.
 present() {
   case "$1" in
@@ -82,11 +89,12 @@ present() {
     package) case " $missing_packages " in *" $2 "*) false ;; *) true ;; esac ;;
     header) echo "#include <$2>" | "${CXX:-g++}" -x c++ -E - >/dev/null 2>&1 ;;
     shared) ldconfig -p 2>/dev/null | grep -q "$2" ;;
+    blas) [ -e "$blas_folder/$2/libblas.so.3" ] ;;
     library) ls /usr/lib/llvm-14/lib/clang/*/lib/linux/lib"$2"*.a >/dev/null 2>&1 ;;
   esac
 }
 
-# Prints "thing package" for each need of the levels in $levels that is not met.
+# Prints "kind thing package" for each need of the levels in $levels that is not met.
 unmet() {
   names=$(needs | while read -r level kind name _; do
     case " $levels " in *" $level "*) [ "$kind" != package ] || echo "$name" ;; esac
@@ -94,13 +102,13 @@ unmet() {
   missing_packages=$(missing_r_packages $names)
   needs | while read -r level kind name package; do
     case " $levels " in *" $level "*) ;; *) continue ;; esac
-    present "$kind" "$name" || echo "$name $package"
+    present "$kind" "$name" || echo "$kind $name $package"
   done
 }
 
 give_up() {
   echo "avenir needs these, and they are not on this machine ($1):" >&2
-  echo "$lacking" | while read -r name package; do echo "  $name   (Debian and Ubuntu: $package)" >&2; done
+  echo "$lacking" | while read -r _ name package; do echo "  $name   (Debian and Ubuntu: $package)" >&2; done
   echo "Install them and run the command again." >&2
   exit 2
 }
@@ -119,8 +127,8 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root="sudo"
 fi
 
-packages=$(echo "$lacking" | while read -r _ package; do echo "$package"; done | sort -u | tr '\n' ' ')
-echo "Installing through apt: $packages"
+packages=$(echo "$lacking" | awk '$1 != "blas" { print $3 }' | sort -u | tr '\n' ' ')
+echo "Installing through apt: $(echo "$lacking" | awk '{ print $3 }' | sort -u | tr '\n' ' ')"
 apt() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@" </dev/null
 }
@@ -134,8 +142,20 @@ if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' | $as_root install -m 75
 fi
 trap 'rm -f "$log"; [ -z "$own_policy" ] || $as_root rm -f "$own_policy"' EXIT
 trap 'exit 130' INT TERM HUP
+
+install_packages() {
+  [ -z "$packages" ] || apt install -y --no-install-recommends $packages
+}
+
+# Not installed: each would become the machine's BLAS.
+fetch_blas_builds() {
+  echo "$lacking" | while read -r kind name package; do
+    [ "$kind" != blas ] || sh "$blas_builds" fetch "$name" "$package" || return 1
+  done
+}
+
 apt update >"$log" 2>&1 || echo "apt-get update failed; trying with the lists that are here."
-if ! apt install -y --no-install-recommends $packages >"$log" 2>&1; then
+if ! { install_packages && fetch_blas_builds; } >"$log" 2>&1; then
   tail -n 20 "$log" >&2
   echo "apt-get install failed (above: its last lines)." >&2
   exit 1

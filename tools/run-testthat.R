@@ -29,6 +29,7 @@ read_allowed_skips <- function(path) {
 run_suite <- function(tests, lib, filter) {
   if (!is.null(lib)) .libPaths(c(normalizePath(lib), .libPaths()))
   library(avenir)
+  Sys.setenv(AVENIR_BLAS_BUILDS = system2("sh", "tools/blas-builds.sh", stdout = TRUE))
   results <- testthat::test_dir(
     tests, package = "avenir", load_package = "installed",
     filter = filter, reporter = testthat::check_reporter(), stop_on_failure = FALSE

@@ -14,6 +14,8 @@ for argument in "$@"; do
   esac
 done
 
+AVENIR_BLAS_BUILDS=$(sh "$(dirname "$0")/blas-builds.sh")
+export AVENIR_BLAS_BUILDS
 folder=$(Rscript -e 'cat(system.file("scenarios", package = "avenir"))') || exit 2
 if [ -z "$folder" ]; then
   echo "scenarios.sh: avenir is not installed: sh tools/demo.sh installs it with what it needs" >&2

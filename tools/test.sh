@@ -33,6 +33,9 @@ export MAKEFLAGS="-j$cores"
 
 sh tools/install-needs.sh test || exit $?
 
+AVENIR_BLAS_BUILDS=$(sh tools/blas-builds.sh)
+export AVENIR_BLAS_BUILDS
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/avenir-test.XXXXXX") || exit 1
 trap 'sh tools/rig.sh down "$work/rig"; [ -n "${AVENIR_KEEP:-}" ] || rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP

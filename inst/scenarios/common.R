@@ -16,6 +16,21 @@ elapsed <- function(expr) {
   as.numeric(Sys.time() - start, units = "secs")
 }
 
+# ---- the BLAS library --------------------------------------------------------------------------------------
+
+# The script starts anew, with OpenBLAS, where R's own BLAS has one thread only and AVENIR_BLAS_BUILDS names a folder
+# that has another one (tools/blas-builds.sh).
+start_again_with_openblas <- function() {
+  build <- file.path(Sys.getenv("AVENIR_BLAS_BUILDS"), "openblas-pthread")
+  if (!is.na(blas_info()$setter) || !file.exists(build) || nzchar(Sys.getenv("AVENIR_STARTED_AGAIN"))) return()
+  script <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
+  paths <- paste(file.path(R.home(), "lib"), build, sep = ":")
+  status <- system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(script), if (quick) "--quick"),
+                    env = c(paste0("R_LD_LIBRARY_PATH=", paths), "AVENIR_STARTED_AGAIN=1",
+                            paste0("R_LIBS=", paste(.libPaths(), collapse = ":"))))
+  quit(status = status)
+}
+
 # ---- streams by base R alone -------------------------------------------------------------------------------
 
 # The L'Ecuyer state that set.seed(seed) gives.

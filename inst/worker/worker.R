@@ -42,9 +42,9 @@ state <- new.env(parent = emptyenv())
 
 # In a process that was forked off the session for one job: its output goes past whatever sinks the session has open, to
 # `output` (a connection on descriptor 1) if it is caught.
-start_fork <- function(context, output) {
+start_fork <- function(context, output, threads) {
   context$start()
-  own_threads(1L)
+  own_threads(threads, of_rcpp_parallel = 1L)
   Sys.unsetenv("R_FUTURE_PLAN")
   # Setting `nwarnings` drops the warnings that the session has deferred: they are its own to print.
   options(mc.cores = 1L, error = quote(invisible()), nwarnings = getOption("nwarnings", 50L))
@@ -83,10 +83,15 @@ own_temp_folder <- function(folder) {
   if (is.na(before)) Sys.unsetenv("TMPDIR") else Sys.setenv(TMPDIR = before)
 }
 
-# For libraries that are not loaded yet, for processes that the job starts, and for our own.
-own_threads <- function(threads) {
-  options(avenir.threads = as.integer(threads))
-  Sys.setenv(OMP_NUM_THREADS = threads, OPENBLAS_NUM_THREADS = threads, MKL_NUM_THREADS = threads)
+# For libraries that are not loaded yet, for processes that the job starts, for packages, and for our own. Nobody knows
+# whether RcppParallel has had threads in a session that was forked.
+own_threads <- function(threads, of_rcpp_parallel = threads) {
+  state$threads <- threads <- as.integer(threads)
+  options(avenir.threads = threads)
+  Sys.setenv(OMP_NUM_THREADS = threads, OPENBLAS_NUM_THREADS = threads, MKL_NUM_THREADS = threads,
+             BLIS_NUM_THREADS = threads, VECLIB_MAXIMUM_THREADS = threads, R_DATATABLE_NUM_THREADS = threads,
+             RCPP_PARALLEL_NUM_THREADS = of_rcpp_parallel)
+  if (isNamespaceLoaded("data.table")) getNamespace("data.table")$setDTthreads(threads)
 }
 
 # The locale that the session had at plan(), which may not be the one its environment variables name: strings must sort
@@ -101,7 +106,10 @@ own_locale <- function() {
   }
 }
 
+# A profile may have set the variable to another number than what was given.
 thread_limit <- function() as.integer(Sys.getenv("OMP_NUM_THREADS"))
+
+given_threads <- function() state$threads
 
 # What R itself runs at its start, and the template did not. A variable that is set, be it to nothing (the front end
 # does so for --vanilla), keeps R from looking anywhere else.

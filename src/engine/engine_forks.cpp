@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "sys/library_threads.h"
 #include "sys/memory_file.h"
 #include "sys/signals.h"
 #include "sys/socket_pair.h"
@@ -76,6 +77,7 @@ std::optional<WorkerFds> Engine::fork_worker(uint64_t id) {
     link->slot->memory_limit = options_.memory_limit;
     link->slot->threads = threads_;
   }
+  sys::end_idle_openmp_threads();
   // The link is nobody else's yet: in the child it goes with this function, and the fork guard closes all others' ends.
   const pid_t pid = ::fork();
   if (pid == 0) return become_worker(std::move(fds));

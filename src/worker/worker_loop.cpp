@@ -122,6 +122,7 @@ class Loop {
 
   [[noreturn]] void run() {
     tell_when_r_quits(port_);
+    threads_ = Rf_asInteger(Rf_eval(Rf_lang1(Rf_install("given_threads")), functions_));
     state_.take();
     wire::Frame frame;
     while (port_.receive(frame)) {
@@ -145,13 +146,14 @@ class Loop {
     port_.await_end();
   }
 
-  void start_fork(SEXP context) {
+  void start_fork(SEXP context, int threads) {
     leave_session_alone(port_, token_);
     evaluator_.set_job(context);  // takes descriptor 1
     const SEXP output = PROTECT(rbridge::open_output_connection());
-    const SEXP call = PROTECT(Rf_lang3(Rf_install("start_fork"), context, output));
+    const SEXP count = PROTECT(Rf_ScalarInteger(threads));
+    const SEXP call = PROTECT(Rf_lang4(Rf_install("start_fork"), context, output, count));
     Rf_eval(call, functions_);
-    UNPROTECT(2);
+    UNPROTECT(3);
   }
 
   // One job that this process, forked for it, knows already. Waits for its turn.
@@ -178,6 +180,7 @@ class Loop {
   // The session has its answers by now: this is not in anyone's way.
   void clean_up() {
     call_own("end_job", R_NilValue);
+    state_.restore_blas();
     const WorkerState::Changes changes = state_.changes();
     if (!changes.any()) return;
     call_own("finish_job", R_NilValue);
@@ -404,7 +407,7 @@ class Loop {
   Evaluator evaluator_;
   WorkerState state_;
   uint64_t job_ = 0;
-  int threads_ = port_.threads();
+  int threads_ = 0;              // that libraries have been told
   bool sinks_are_ours_ = false;  // a fork's one task: what it sinks is in its files before its answer is there
   bool timed_ = false;           // its evaluations have a time limit
   engine::Follows follows_ = engine::Follows::kMore;
@@ -444,10 +447,10 @@ void start_watcher_or_do_without(engine::WorkerPort& port, pid_t session) {
     start_watcher_or_do_without(*port, job.session);
     auto* const loop = new Loop(*port, functions);
     running = loop;
-    // The threads of an OpenMP team that ran in the session are not here: waiting for them would last for ever.
-    sys::limit_library_threads(1);
+    const int threads = sys::threads_in_fork(port->threads());
+    sys::limit_library_threads(threads);
     define_condition_routine(functions);
-    loop->start_fork(job.context);
+    loop->start_fork(job.context, threads);
     loop->run_forked(job);
   } catch (const std::exception& error) {
     REprintf("avenir worker: %s\n", error.what());

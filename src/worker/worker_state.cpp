@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <set>
 
+#include "sys/blas.h"
+
 extern char** environ;
 
 namespace avenir::worker {
@@ -42,7 +44,13 @@ void WorkerState::take() {
   environment_.clear();
   for (char** variable = environ; *variable != nullptr; ++variable) environment_.emplace_back(*variable);
   directory_ = working_directory();
+  blas_threads_ = sys::Blas::of_process().threads();
   take_options();
+}
+
+void WorkerState::restore_blas() const {
+  const sys::Blas& blas = sys::Blas::of_process();
+  if (blas.threads() != blas_threads_) blas.set_threads(blas_threads_);
 }
 
 void WorkerState::take_options() {

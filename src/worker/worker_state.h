@@ -23,6 +23,7 @@ class WorkerState {
   // caller.
   SEXP options_call() const;
   void restore_environment() const;
+  void restore_blas() const;  // its number of threads, which costs nothing to look at
 
  private:
   void take_options();
@@ -33,6 +34,7 @@ class WorkerState {
   SEXP options_ = nullptr;  // pairlist of the values, with their names; preserved
   std::vector<std::string> environment_;
   std::string directory_;
+  int blas_threads_ = 0;
 };
 
 }  // namespace avenir::worker

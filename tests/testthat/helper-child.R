@@ -10,9 +10,9 @@ wait_until <- function(condition, seconds = 30) {
   TRUE
 }
 
-# Starts an R session of its own (and process group of its own) that evaluates `code`, a string or several. There
-# `mark(name)` tells the test how far it is, `mark(name, value)` with a value.
-start_child <- function(code) {
+# Starts an R session of its own (and process group of its own) that evaluates `code`, a string or several, with
+# `environment` ("NAME=value"). There `mark(name)` tells the test how far it is, `mark(name, value)` with a value.
+start_child <- function(code, environment = character()) {
   folder <- tempfile("child-")
   dir.create(folder)
   script <- c(
@@ -24,7 +24,8 @@ start_child <- function(code) {
     "suppressPackageStartupMessages(library(avenir))", code, "mark('end')"
   )
   writeLines(script, file.path(folder, "script.R"))
-  command <- sprintf("exec setsid %s --vanilla %s > %s 2>&1 < /dev/null", file.path(R.home("bin"), "Rscript"),
+  command <- sprintf("exec setsid env %s %s --vanilla %s > %s 2>&1 < /dev/null",
+                     paste(shQuote(environment), collapse = " "), file.path(R.home("bin"), "Rscript"),
                      file.path(folder, "script.R"), file.path(folder, "output"))
   system(command, wait = FALSE)
   list(folder = folder, pid = child_value(list(folder = folder), "pid"))
@@ -40,7 +41,8 @@ child_output <- function(child) paste(readLines(file.path(child$folder, "output"
 # The value that the child marked; waits for it, and fails with the child's output when it does not come.
 child_value <- function(child, name, seconds = 60) {
   file <- file.path(child$folder, name)
-  if (!wait_until(function() file.exists(file), seconds)) {
+  is_over <- function() file.exists(file) || (!is.null(child$pid) && !process_lives(child$pid))
+  if (!wait_until(is_over, seconds) || !file.exists(file)) {
     if (!is.null(child$pid)) tools::pskill(child$pid, tools::SIGKILL)
     stop("the child did not mark '", name, "' in time; it wrote:\n", child_output(child))
   }
@@ -48,8 +50,8 @@ child_value <- function(child, name, seconds = 60) {
 }
 
 # Evaluates `code` in a child and gives what it marked as "result".
-in_child <- function(code, seconds = 60) {
-  child <- start_child(c(code))
+in_child <- function(code, seconds = 60, environment = character()) {
+  child <- start_child(code, environment)
   on.exit(tools::pskill(child$pid, tools::SIGKILL))
   child_value(child, "result", seconds)
 }

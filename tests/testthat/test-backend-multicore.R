@@ -150,30 +150,22 @@ test_that("multicore is sequential where forking is switched off", {
   expect_true(got)
 })
 
-# A function that sums 1 to n with an OpenMP team; its first run in a session starts the team's threads.
-openmp_library <- function() {
-  folder <- tempfile("openmp-")
-  dir.create(folder)
-  writeLines(c("#include <R.h>", "void team_sum(int *n, double *sum) {", "  double total = 0;",
-               "#pragma omp parallel for reduction(+ : total)", "  for (int i = 1; i <= *n; ++i) total += i;",
-               "  *sum = total;", "}"), file.path(folder, "team.c"))
-  writeLines(c("PKG_CFLAGS = $(SHLIB_OPENMP_CFLAGS)", "PKG_LIBS = $(SHLIB_OPENMP_CFLAGS)"),
-             file.path(folder, "Makevars"))
-  system(sprintf("cd %s && %s CMD SHLIB team.c > build.log 2>&1", folder, file.path(R.home("bin"), "R")))
-  file.path(folder, paste0("team", .Platform$dynlib.ext))
-}
+for (teams in c("as many as there may be", "two")) local({
+  threads <- if (teams == "two") 2L else 0L
 
-test_that("code with OpenMP that ran in the session does not hang in a fork", {
-  library <- openmp_library()
-  expect_true(file.exists(library))
-  got <- in_child(c(sprintf("dyn.load(%s)", deparse(library)), "
-    Sys.setenv(OMP_NUM_THREADS = 2)
-    team_sum <- function(n) .C('team_sum', as.integer(n), sum = 0)$sum
-    here <- team_sum(1000)
-  ", multicore_in_child, "
-    mark('result', c(here, value(future(team_sum(1000))), future_sapply(c(10, 100), team_sum)))
-  "))
-  expect_identical(got, c(500500, 500500, 55, 5050))
+  test_that(paste("code with OpenMP that ran in the session does not hang in a fork, threads:", teams), {
+    library <- openmp_library()
+    expect_true(file.exists(library))
+    got <- in_child(c(sprintf("dyn.load('%s')", library), sprintf("threads <- %dL", threads), "
+      .C('set_team', 2L)
+      team_sum <- function(n) .C('team_sum', as.integer(n), threads, sum = 0)$sum
+      here <- team_sum(1000)
+    ", multicore_in_child, "
+      there <- c(value(future(team_sum(1000))), future_sapply(c(10, 100), team_sum))
+      mark('result', c(here, there, team_sum(1000), .C('team_size', 0L)[[1]]))
+    "))
+    expect_identical(got, c(500500, 500500, 55, 5050, 500500, 2))
+  })
 })
 
 # The `refused`-th forks of the session are refused, as the system does when there are too many processes.
@@ -196,7 +188,13 @@ refusing_forks <- function(refused) {
 
 test_that("when a fork is refused, futures wait for one that ends, with one warning; without any that is an error", {
   got <- in_child(c(multicore_in_child, refusing_forks(c(3, 7)), "
-    values <- note(value(lapply(1:5, function(i) future({ Sys.sleep(0.1); i }))))
+    said <- file.path(folder, 'said')
+    one <- function(i) {
+      while (!file.exists(said)) Sys.sleep(0.01)
+      i
+    }
+    values <- note(withCallingHandlers(value(lapply(1:5, function(i) future(one(i)))),
+                                       warning = function(w) file.create(said)))
     while (nrow(avenir:::cpp_engine_workers(plan('backend')$engine)) > 0) Sys.sleep(0.01)
     error <- tryCatch(future(1), error = class)
     mark('result', list(values = unlist(values), warned = warned, error = error, after = value(future(2))))

@@ -224,6 +224,20 @@ test_that("the same plan with another number of workers keeps those that there a
   expect_identical(future_sapply(1:3, identity), 1:3)
 })
 
+test_that("workers that come with a larger number of them have their share of the cores, too", {
+  local_plan(tweak(multisession, workers = I(1)))
+  plan(multisession, workers = I(2))
+  together <- tempfile("together-")
+  dir.create(together)
+  look <- function() {
+    file.create(file.path(together, Sys.getpid()))
+    while (length(list.files(together)) < 2L) Sys.sleep(0.01)
+    c(Sys.getenv("OMP_NUM_THREADS"), cpu_threads())
+  }
+  share <- max(1L, availableCores()[[1L]] %/% 2L)
+  expect_identical(value(list(future(look()), future(look()))), rep(list(as.character(c(share, share))), 2L))
+})
+
 test_that("a plan that differs in more than the number of workers has workers of its own", {
   local_plan(tweak(multisession, workers = I(2)))
   before <- plan("backend")

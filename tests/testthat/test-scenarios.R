@@ -1,19 +1,33 @@
 # Each scenario in its quick variant, as tools/scenarios.sh runs it: in a clean R session, with a time limit.
-run_scenario <- function(name) {
+run_scenario <- function(name, variables = character()) {
   script <- system.file("scenarios", paste0(name, ".R"), package = "avenir", mustWork = TRUE)
-  environment <- c(paste0("R_LIBS=", paste(.libPaths(), collapse = ":")), "R_TESTS=")
+  environment <- c(paste0("R_LIBS=", paste(.libPaths(), collapse = ":")), "R_TESTS=", variables)
   suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), c("--no-save", shQuote(script), "--quick"),
                            stdout = TRUE, stderr = TRUE, env = environment, timeout = 300))
 }
 
-expect_scenario <- function(name) {
-  said <- run_scenario(name)
+expect_scenario <- function(name, variables = character()) {
+  said <- run_scenario(name, variables)
   expect_null(attr(said, "status"), info = paste(said, collapse = "\n"))
   lines <- strsplit(grep("^scenario\t", said, value = TRUE), "\t")
   expect_gt(length(lines), 0)
   expect_identical(lengths(lines), rep(9L, length(lines)))
   expect_identical(vapply(lines, `[`, "", 9), rep("yes", length(lines)))
 }
+
+test_that("row 1A, a random forest in parts and one with threads of its own, gives serial R's numbers", {
+  skip_if_not_installed("randomForest")
+  expect_scenario("row-01a-forest")
+})
+
+test_that("row 1B, crossprod() and chol(), gives the same factors on workers and any number of BLAS threads", {
+  expect_scenario("row-01b-crossprod")
+})
+
+test_that("row 1B is the same with an OpenBLAS that uses OpenMP", {
+  paths <- paste(file.path(R.home(), "lib"), blas_folder("openblas-openmp"), sep = ":")
+  expect_scenario("row-01b-crossprod", paste0("R_LD_LIBRARY_PATH=", paths))
+})
 
 test_that("row 1D, fused expressions, gives base R's numbers", {
   expect_scenario("row-01d-fused")

@@ -28,13 +28,15 @@ test_that("with_cpu_threads() undoes its change after an error", {
   expect_identical(cpu_threads(), 2L)
 })
 
-test_that("a worker has its share of the threads, a fork has one", {
+test_that("workers and forks have their share of the threads", {
   local_plan(multisession, workers = I(1))
   expect_identical(value(future(cpu_threads())), as.integer(availableCores()))
   value(future(cpu_threads(7)))
   expect_identical(value(future(cpu_threads())), as.integer(availableCores()))
   plan(multicore, workers = I(2))
-  expect_identical(value(future(cpu_threads())), 1L)
+  expect_identical(value(future(cpu_threads())), max(1L, as.integer(availableCores()) %/% 2L))
+  plan(multicore, workers = I(1))
+  expect_identical(value(future(cpu_threads())), as.integer(availableCores()))
 })
 
 test_that("a fork of a session that has used threads computes the same on one", {
