@@ -41,6 +41,10 @@ cpp_cluster_has_nodes <- function(engine) {
     .Call(`_avenir_cpp_cluster_has_nodes`, engine)
 }
 
+cpp_cluster_capacity <- function(engine) {
+    .Call(`_avenir_cpp_cluster_capacity`, engine)
+}
+
 cpp_cluster_nodes <- function(engine) {
     .Call(`_avenir_cpp_cluster_nodes`, engine)
 }
@@ -51,6 +55,10 @@ cpp_cluster_workers <- function(engine) {
 
 cpp_cluster_remove <- function(engine, node) {
     .Call(`_avenir_cpp_cluster_remove`, engine, node)
+}
+
+cpp_node_hold_end <- function() {
+    invisible(.Call(`_avenir_cpp_node_hold_end`))
 }
 
 cpp_node_fork_template <- function(forked) {

@@ -79,6 +79,9 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 #' where it tells (out of memory, node failure, preempted, time limit). Something may therefore be evaluated twice, but
 #' its answer counts once. When this session ends, is killed or cannot be reached for `lost_after` seconds, nodes end
 #' with their workers.
+#'
+#' Slurm brings back what it requeues. Other workers of [workers_slurm()] (with `n`) and [workers_command()] that were
+#' lost are replaced, up to the `max` of `n`, when the next future or map needs them.
 #' @section Security of clusters:
 #' What session and nodes say to each other is encrypted, and both have proved who they are before: TLS 1.3 of the
 #' system's OpenSSL, with a key that both must know. There is no way to switch that off; where OpenSSL is missing,

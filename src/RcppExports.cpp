@@ -121,6 +121,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_cluster_capacity
+SEXP cpp_cluster_capacity(SEXP engine);
+RcppExport SEXP _avenir_cpp_cluster_capacity(SEXP engineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_capacity(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_cluster_nodes
 SEXP cpp_cluster_nodes(SEXP engine);
 RcppExport SEXP _avenir_cpp_cluster_nodes(SEXP engineSEXP) {
@@ -150,6 +160,14 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type node(nodeSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_cluster_remove(engine, node));
     return rcpp_result_gen;
+END_RCPP
+}
+// cpp_node_hold_end
+void cpp_node_hold_end();
+RcppExport SEXP _avenir_cpp_node_hold_end() {
+BEGIN_RCPP
+    cpp_node_hold_end();
+    return R_NilValue;
 END_RCPP
 }
 // cpp_node_fork_template
@@ -769,9 +787,11 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_cluster_launch", (DL_FUNC) &_avenir_cpp_cluster_launch, 5},
     {"_avenir_cpp_cluster_launches", (DL_FUNC) &_avenir_cpp_cluster_launches, 1},
     {"_avenir_cpp_cluster_has_nodes", (DL_FUNC) &_avenir_cpp_cluster_has_nodes, 1},
+    {"_avenir_cpp_cluster_capacity", (DL_FUNC) &_avenir_cpp_cluster_capacity, 1},
     {"_avenir_cpp_cluster_nodes", (DL_FUNC) &_avenir_cpp_cluster_nodes, 1},
     {"_avenir_cpp_cluster_workers", (DL_FUNC) &_avenir_cpp_cluster_workers, 1},
     {"_avenir_cpp_cluster_remove", (DL_FUNC) &_avenir_cpp_cluster_remove, 2},
+    {"_avenir_cpp_node_hold_end", (DL_FUNC) &_avenir_cpp_node_hold_end, 0},
     {"_avenir_cpp_node_fork_template", (DL_FUNC) &_avenir_cpp_node_fork_template, 1},
     {"_avenir_cpp_node_run", (DL_FUNC) &_avenir_cpp_node_run, 5},
     {"_avenir_cpp_engine_start", (DL_FUNC) &_avenir_cpp_engine_start, 1},
