@@ -17,6 +17,10 @@ cpp_tls_missing <- function() {
     .Call(`_avenir_cpp_tls_missing`)
 }
 
+cpp_zstd_missing <- function() {
+    .Call(`_avenir_cpp_zstd_missing`)
+}
+
 cpp_cluster_listen <- function(engine, address, port) {
     .Call(`_avenir_cpp_cluster_listen`, engine, address, port)
 }

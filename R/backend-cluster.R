@@ -10,7 +10,8 @@ new_cluster_backend <- function(launcher, lost_after = 15, heartbeat = 2, queue_
                                 reuse = NULL) {
   assert_tls()
   options <- in_own_folder(multisession_options(0L, start_timeout, interrupts = interrupts, ...))
-  options$nodes <- session_node_options(check_timeout(heartbeat, "heartbeat"), check_timeout(lost_after, "lost_after"))
+  options$nodes <- session_node_options(check_timeout(heartbeat, "heartbeat"), check_timeout(lost_after, "lost_after"),
+                                        packs = compresses())
   backend <- new_backend("cluster", c("ClusterFuture", "MultiprocessFuture"), workers = 0L, options = options,
                          interrupts = options$interrupts, launcher = launcher, launches = list(), next_group = 1L,
                          queue_timeout = queue_timeout, discounted = integer(), count_again = 0)
@@ -28,6 +29,18 @@ assert_tls <- function() {
   missing <- cpp_tls_missing()
   if (!nzchar(missing)) return(invisible())
   stop_avenir(paste("plan(cluster) with workers on other machines:", missing), "avenir_unsupported_error")
+}
+
+# What is large is compressed on its way, by a library that not every system has.
+compresses <- function(missing = cpp_zstd_missing()) {
+  wanted <- getOption("avenir.cluster.compress", FALSE)
+  if (!isTRUE(wanted) && !isFALSE(wanted)) {
+    invalid_argument("option `avenir.cluster.compress` must be TRUE or FALSE", wanted)
+  }
+  if (wanted && nzchar(missing)) {
+    stop_avenir(paste("plan(cluster) with option `avenir.cluster.compress`:", missing), "avenir_unsupported_error")
+  }
+  wanted
 }
 
 # One address only, never all of the machine's.

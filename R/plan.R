@@ -74,6 +74,10 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 #' listens at; without it they are found by the routes to the machines. Option `avenir.cluster.folder` names the folder
 #' for the keys of batch jobs ([workers_slurm()]): it must be yours, closed to others, and seen by the machines.
 #'
+#' With option `avenir.cluster.compress = TRUE` parts of large objects that zstd makes smaller travel so, which pays on
+#' slow links. This session needs the library of zstd for that, else `plan()` is an error of class
+#' `avenir_unsupported_error`; machines without it get and send everything as it is.
+#'
 #' When a machine is lost, others do again what it had not answered: once more by itself, and as often as `retries` says
 #' besides. Then that future or element is a `WorkerLostError`, which names the host and the reason, the scheduler's own
 #' where it tells (out of memory, node failure, preempted, time limit). Something may therefore be evaluated twice, but

@@ -51,6 +51,15 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_zstd_missing
+SEXP cpp_zstd_missing();
+RcppExport SEXP _avenir_cpp_zstd_missing() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_zstd_missing());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_cluster_listen
 SEXP cpp_cluster_listen(SEXP engine, SEXP address, SEXP port);
 RcppExport SEXP _avenir_cpp_cluster_listen(SEXP engineSEXP, SEXP addressSEXP, SEXP portSEXP) {
@@ -781,6 +790,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_evaluate_within", (DL_FUNC) &_avenir_cpp_evaluate_within, 3},
     {"_avenir_cpp_limit_reached", (DL_FUNC) &_avenir_cpp_limit_reached, 1},
     {"_avenir_cpp_tls_missing", (DL_FUNC) &_avenir_cpp_tls_missing, 0},
+    {"_avenir_cpp_zstd_missing", (DL_FUNC) &_avenir_cpp_zstd_missing, 0},
     {"_avenir_cpp_cluster_listen", (DL_FUNC) &_avenir_cpp_cluster_listen, 3},
     {"_avenir_cpp_cluster_ticket", (DL_FUNC) &_avenir_cpp_cluster_ticket, 4},
     {"_avenir_cpp_cluster_forget", (DL_FUNC) &_avenir_cpp_cluster_forget, 2},

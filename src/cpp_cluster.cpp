@@ -7,6 +7,7 @@
 #include "engine/node_run.h"
 #include "net/connect.h"
 #include "net/tls_missing.h"
+#include "net/zstd.h"
 #include "rbridge/door.h"
 #include "sys/signals.h"
 #include "worker/engine_options.h"
@@ -68,6 +69,7 @@ engine::NodeEnding live_as_node(const std::string& ticket, int rank, int attempt
   hello.pid = ::getpid();
   hello.workers = options.count("workers");
   hello.cores = sys::usable_cores();
+  hello.packs = net::zstd_missing().empty() ? 1 : 0;
   return engine::run_node(doors::engine_options(options), hello, [&] { return connect_to_session(parsed, identity); });
 }
 
@@ -77,6 +79,12 @@ engine::NodeEnding live_as_node(const std::string& ticket, int rank, int attempt
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tls_missing() {
   return rbridge::door([&]() -> SEXP { return Rcpp::wrap(net::tls_missing()); });
+}
+
+// Empty: what is sent can be packed here.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_zstd_missing() {
+  return rbridge::door([&]() -> SEXP { return Rcpp::wrap(net::zstd_missing()); });
 }
 
 // [[Rcpp::export(rng = false)]]
