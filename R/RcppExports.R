@@ -17,6 +17,10 @@ cpp_tls_missing <- function() {
     .Call(`_avenir_cpp_tls_missing`)
 }
 
+cpp_source_toward <- function(address) {
+    .Call(`_avenir_cpp_source_toward`, address)
+}
+
 cpp_zstd_missing <- function() {
     .Call(`_avenir_cpp_zstd_missing`)
 }

@@ -166,13 +166,8 @@ address_of <- function(name) {
 # This machine's address on the way to a host, as the kernel would choose it.
 route_source <- function(host) {
   address <- address_of(host)
-  if (!length(address) || !nzchar(Sys.which("ip"))) return(NULL)
-  parse_route(run_command(c("ip", "-o", "route", "get", address[1L]))$output)
-}
-
-parse_route <- function(lines) {
-  found <- regmatches(lines, regexpr("(?<= src )[^ ]+", lines, perl = TRUE))
-  if (length(found)) found[1L]
+  source <- if (length(address)) cpp_source_toward(address[1L]) else ""
+  if (nzchar(source)) source
 }
 
 # ---- Commands that are run here and answer at once ----

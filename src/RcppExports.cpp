@@ -51,6 +51,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_source_toward
+SEXP cpp_source_toward(SEXP address);
+RcppExport SEXP _avenir_cpp_source_toward(SEXP addressSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type address(addressSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_source_toward(address));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_zstd_missing
 SEXP cpp_zstd_missing();
 RcppExport SEXP _avenir_cpp_zstd_missing() {
@@ -790,6 +800,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_evaluate_within", (DL_FUNC) &_avenir_cpp_evaluate_within, 3},
     {"_avenir_cpp_limit_reached", (DL_FUNC) &_avenir_cpp_limit_reached, 1},
     {"_avenir_cpp_tls_missing", (DL_FUNC) &_avenir_cpp_tls_missing, 0},
+    {"_avenir_cpp_source_toward", (DL_FUNC) &_avenir_cpp_source_toward, 1},
     {"_avenir_cpp_zstd_missing", (DL_FUNC) &_avenir_cpp_zstd_missing, 0},
     {"_avenir_cpp_cluster_listen", (DL_FUNC) &_avenir_cpp_cluster_listen, 3},
     {"_avenir_cpp_cluster_ticket", (DL_FUNC) &_avenir_cpp_cluster_ticket, 4},

@@ -6,6 +6,7 @@
 #include "engine/early_template.h"
 #include "engine/node_run.h"
 #include "net/connect.h"
+#include "net/tcp.h"
 #include "net/tls_missing.h"
 #include "net/zstd.h"
 #include "rbridge/door.h"
@@ -79,6 +80,12 @@ engine::NodeEnding live_as_node(const std::string& ticket, int rank, int attempt
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tls_missing() {
   return rbridge::door([&]() -> SEXP { return Rcpp::wrap(net::tls_missing()); });
+}
+
+// This machine's address on the way to an address; "" when there is no way.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_source_toward(SEXP address) {
+  return rbridge::door([&]() -> SEXP { return Rcpp::wrap(net::source_toward(string_of(address))); });
 }
 
 // Empty: what is sent can be packed here.

@@ -364,8 +364,9 @@ test_that("the session's address is the option's, or lies on the way to the node
   expect_error(avenir:::launch_addresses(x), class = "avenir_invalid_argument")
   options(avenir.cluster.address = NULL)
   expect_true(length(avenir:::launch_addresses(x)) >= 1L)
-  expect_identical(avenir:::parse_route("10.77.0.1 dev avrig0 src 10.77.0.254 uid 0 \\    cache "), "10.77.0.254")
-  expect_null(avenir:::parse_route("RTNETLINK answers: Network is unreachable"))
+  expect_identical(avenir:::route_source("127.0.0.1"), "127.0.0.1")
+  expect_null(avenir:::route_source("no-such-host.invalid"))
+  expect_identical(avenir:::cpp_source_toward("not an address"), "")
 })
 
 test_that("a ticket's file is closed to others, and so is its folder", {
