@@ -161,7 +161,8 @@ TEST_CASE("a packed part with a flipped bit is refused, or is of the size that i
     base::SharedBytes other = base::SharedBytes::copy(packed.data(), packed.size());
     other.writable()[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
     try {
-      CHECK(packer.unpack(other.data(), other.size(), bytes.size()).size() == bytes.size());
+      const size_t size = packer.unpack(other.data(), other.size(), bytes.size()).size();
+      CHECK(size == bytes.size());
     } catch (const base::Error& error) {
       CHECK(error.kind() == base::ErrorKind::kDisconnected);
     }
