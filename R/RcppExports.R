@@ -29,6 +29,14 @@ cpp_tls_missing <- function() {
     .Call(`_avenir_cpp_tls_missing`)
 }
 
+cpp_source_toward <- function(address) {
+    .Call(`_avenir_cpp_source_toward`, address)
+}
+
+cpp_zstd_missing <- function() {
+    .Call(`_avenir_cpp_zstd_missing`)
+}
+
 cpp_cluster_listen <- function(engine, address, port) {
     .Call(`_avenir_cpp_cluster_listen`, engine, address, port)
 }
@@ -53,6 +61,10 @@ cpp_cluster_has_nodes <- function(engine) {
     .Call(`_avenir_cpp_cluster_has_nodes`, engine)
 }
 
+cpp_cluster_capacity <- function(engine) {
+    .Call(`_avenir_cpp_cluster_capacity`, engine)
+}
+
 cpp_cluster_nodes <- function(engine) {
     .Call(`_avenir_cpp_cluster_nodes`, engine)
 }
@@ -63,6 +75,10 @@ cpp_cluster_workers <- function(engine) {
 
 cpp_cluster_remove <- function(engine, node) {
     .Call(`_avenir_cpp_cluster_remove`, engine, node)
+}
+
+cpp_node_hold_end <- function() {
+    invisible(.Call(`_avenir_cpp_node_hold_end`))
 }
 
 cpp_node_fork_template <- function(forked) {

@@ -10,10 +10,11 @@ new_cluster_backend <- function(launcher, lost_after = 15, heartbeat = 2, queue_
                                 reuse = NULL) {
   assert_tls()
   options <- in_own_folder(multisession_options(0L, start_timeout, interrupts = interrupts, ...))
-  options$nodes <- session_node_options(check_timeout(heartbeat, "heartbeat"), check_timeout(lost_after, "lost_after"))
+  options$nodes <- session_node_options(check_timeout(heartbeat, "heartbeat"), check_timeout(lost_after, "lost_after"),
+                                        packs = compresses())
   backend <- new_backend("cluster", c("ClusterFuture", "MultiprocessFuture"), workers = 0L, options = options,
                          interrupts = options$interrupts, launcher = launcher, launches = list(), next_group = 1L,
-                         queue_timeout = queue_timeout)
+                         queue_timeout = queue_timeout, discounted = integer(), count_again = 0)
   class(backend) <- append(class(backend), "multisession_backend", 1L)
   backend$engine <- start_engine(options, "cluster")
   started <- FALSE
@@ -28,6 +29,18 @@ assert_tls <- function() {
   missing <- cpp_tls_missing()
   if (!nzchar(missing)) return(invisible())
   stop_avenir(paste("plan(cluster) with workers on other machines:", missing), "avenir_unsupported_error")
+}
+
+# What is large is compressed on its way, by a library that not every system has.
+compresses <- function(missing = cpp_zstd_missing()) {
+  wanted <- getOption("avenir.cluster.compress", FALSE)
+  if (!isTRUE(wanted) && !isFALSE(wanted)) {
+    invalid_argument("option `avenir.cluster.compress` must be TRUE or FALSE", wanted)
+  }
+  if (wanted && nzchar(missing)) {
+    stop_avenir(paste("plan(cluster) with option `avenir.cluster.compress`:", missing), "avenir_unsupported_error")
+  }
+  wanted
 }
 
 # One address only, never all of the machine's.
@@ -64,7 +77,7 @@ launch_session <- function(backend) {
 # What only asks a scheduler for nodes is over soon, and tells their id.
 start_launch <- function(backend, command) {
   asks <- !is.null(command$ticket_file)
-  if (asks) write_ticket(command$ticket_file, command$ticket)
+  if (asks) write_tickets(backend, command)
   command$launch <- launch_program(backend$engine, command$argv, command$input,
                                    if (asks) "" else as.character(command$group), command$environment)
   backend$workers <- backend$workers + command$workers
@@ -73,13 +86,26 @@ start_launch <- function(backend, command) {
   if (asks) backend$launches[[at]]$id <- await_scheduler(backend, command)
 }
 
-# The scheduler's id for the nodes that it was asked for.
+write_tickets <- function(backend, command) {
+  folder <- dirname(command$ticket_file)
+  if (!length(backend$launches)) remove_dead_tickets(folder)
+  write_owner(folder, backend$plan)
+  write_ticket(command$ticket_file, command$ticket)
+}
+
+# The scheduler's id for the nodes that it was asked for. A command in which nodes run is known by its lasting.
 await_scheduler <- function(backend, command) {
-  deadline <- proc.time()[["elapsed"]] + backend$options$start_timeout
-  while ((status <- launch_row(backend, command))$running && proc.time()[["elapsed"]] < deadline) Sys.sleep(0.02)
+  may_last <- isTRUE(command$may_last)
+  nodes <- nrow(cpp_cluster_nodes(backend$engine))
+  deadline <- proc.time()[["elapsed"]] + if (may_last) answer_seconds else backend$options$start_timeout
+  while ((status <- launch_row(backend, command))$running && proc.time()[["elapsed"]] < deadline) {
+    if (may_last && nrow(cpp_cluster_nodes(backend$engine)) > nodes) break
+    Sys.sleep(0.02)
+  }
   said <- output_lines(status)
-  if (status$running || status$exit_code != 0L) {
-    how <- if (status$running) "does not answer" else sprintf("ended with exit status %d", status$exit_code)
+  if (status$running && may_last) return(command$name)
+  if (status$running || has_failed(status)) {
+    how <- if (status$running) "does not answer" else how_ended(status)
     stop_avenir(sprintf("plan(cluster): %s %s: %s", command$argv[1L], how, paste(said, collapse = "\n")),
                 c("avenir_worker_start_error", "FutureError"))
   }
@@ -135,12 +161,24 @@ await_nodes <- function(backend, id) {
 #' @export
 fork_again.cluster_backend <- function(backend, handle) await_nodes(backend, handle$id)
 
-# What the scheduler has ended for good is not waited for.
+# That a command may take to ask a scheduler, when it could also be one in which nodes run.
+answer_seconds <- 5
+
+# What the scheduler has ended for good is not waited for, nor what a command has failed to bring.
 forget_ended <- function(backend) {
   for (command in backend$launches) {
-    if (is.null(command$id) || !launch_is_over(backend$launcher, command$id)) next
-    cpp_cluster_forget(backend$engine, as.character(command$group))
+    if (is.null(command$id)) next
+    if (has_failed(launch_row(backend, command)) || launch_is_over(backend$launcher, command$id)) {
+      cpp_cluster_forget(backend$engine, as.character(command$group))
+    }
   }
+}
+
+has_failed <- function(status) !status$running && (status$exit_code != 0L || status$signal != 0L)
+
+how_ended <- function(status) {
+  if (status$signal != 0L) return(sprintf("was ended by signal %d", status$signal))
+  sprintf("ended with exit status %d", status$exit_code)
 }
 
 stop_queue <- function(backend, waited) {
@@ -192,17 +230,6 @@ explain_loss <- function(backend, record) {
   record
 }
 
-# With n = c(least, most) there are more workers when there is more to do.
-grow_for <- function(backend, count) {
-  most <- backend$launcher$max
-  if (is.null(most) || backend$workers >= most) return(invisible())
-  free <- backend$workers - busy_workers(backend)
-  lacking <- min(count - free, most - backend$workers)
-  if (lacking > 0L) launch_nodes(backend, lacking)
-}
-
-busy_workers <- function(backend) backend$workers - min(backend$workers, cpp_engine_free_workers(backend$engine))
-
 #' @export
 backend_describe.cluster_backend <- function(backend) {
   nodes <- cpp_cluster_nodes(backend$engine)
@@ -218,7 +245,7 @@ backend_close.cluster_backend <- function(backend) {
   engine_close(backend)
   for (command in backend$launches) {
     if (!is.null(command$id)) launch_stop(backend$launcher, command$id)
-    if (!is.null(command$ticket_file)) unlink(c(command$ticket_file, node_outputs(command)))
+    if (!is.null(command$ticket_file)) remove_tickets(dirname(command$ticket_file), backend$plan)
   }
   backend$launches <- list()
   invisible()

@@ -16,20 +16,27 @@
 #' @param start,stop Templates of shell commands; without `stop` nothing is done to end jobs whose workers have not
 #'   joined. Those that have joined end with the plan in any case.
 #' @param n The number of workers, or `c(min, max)`; with several jobs each has one worker.
+#' @param status A template of a shell command that succeeds as long as jobs of `{id}` wait or run, and else fails (exit
+#'   status 1 to 125). With it jobs that have all ended before a worker joined are an error within seconds: it is run
+#'   about once a second while futures wait and no worker is there. Without it nobody knows, and they wait until
+#'   `queue_timeout` (see [plan()]). Of a `start` with `{command}` that lasts as long as its job (`srun`, `docker run`)
+#'   the end is seen anyway.
 #' @return An object that describes the workers; nothing is started yet.
 #' @section Errors:
 #' Of class `avenir_invalid_argument`: a template without a command, with a place inside quotes, or one that is unknown.
 #' @seealso [plan()], [workers_slurm()], [workers_ssh()]
 #' @examples
-#' workers_command(start = "qsub -t 1-{n} -N {id}", stop = "qdel {id}", n = 20)
+#' workers_command(start = "qsub -t 1-{n} -N {id}", stop = "qdel {id}", n = 20,
+#'                 status = "qstat {id}")
 #' workers_command(start = "kubectl run {id} --image=r-avenir -- {command}",
 #'                 stop = "kubectl delete pod {id}", n = 1)
 #' @export
-workers_command <- function(start, stop = NULL, n = 1) {
+workers_command <- function(start, stop = NULL, n = 1, status = NULL) {
   bounds <- check_bounds(n)
   check_template(start, "start", c("n", "id", "ticket", "command"))
   if (!is.null(stop)) check_template(stop, "stop", "id")
-  new_launcher("command", start = start, stop = stop, min = bounds[1L], max = bounds[2L])
+  if (!is.null(status)) check_template(status, "status", "id")
+  new_launcher("command", start = start, stop = stop, status = status, min = bounds[1L], max = bounds[2L])
 }
 
 # ${name} is the shell's own.
@@ -82,9 +89,10 @@ launch_commands.avenir_workers_command <- function(x, session, count = NULL) {
   values <- c(n = as.character(jobs), id = launch_name(session), ticket = shell_words(file),
               command = shell_words(node))
   ticket <- session$ticket(session$group, jobs, session$addresses)
+  in_words <- grepl("{command}", x$start, fixed = TRUE)
   list(list(argv = c("sh", "-c", fill_template(x$start, values)), environment = character(),
-            input = if (grepl("{command}", x$start, fixed = TRUE)) "" else batch_script(node), group = session$group,
-            count = jobs, workers = jobs, ticket = ticket, ticket_file = file, name = launch_name(session)))
+            input = if (in_words) "" else batch_script(node), group = session$group, count = jobs, workers = jobs,
+            ticket = ticket, ticket_file = file, name = launch_name(session), may_last = in_words))
 }
 
 launch_name <- function(session) sprintf("avenir-%s-%d", session$plan, session$group)
@@ -101,9 +109,21 @@ launch_stop_command.avenir_workers_command <- function(x, id) {
   if (is.null(x$stop)) NULL else c("sh", "-c", fill_template(x$stop, c(id = shell_words(id))))
 }
 
+# A scheduler that does not answer for once is asked again before its jobs are given up.
+#' @export
+launch_is_over.avenir_workers_command <- function(x, id) {
+  if (is.null(x$status)) return(FALSE)
+  argv <- c("sh", "-c", fill_template(x$status, c(id = shell_words(id))))
+  says_so <- function() run_command(argv)$status %in% setdiff(1:125, 124L)
+  says_so() && {
+    Sys.sleep(0.5)
+    says_so()
+  }
+}
+
 #' @export
 format.avenir_workers_command <- function(x, ...) {
   range <- if (x$min == x$max) as.character(x$min) else sprintf("%d to %d", x$min, x$max)
   c(sprintf("workers by a command: %s", range), paste("  start:", x$start),
-    if (!is.null(x$stop)) paste("  stop:", x$stop))
+    if (!is.null(x$stop)) paste("  stop:", x$stop), if (!is.null(x$status)) paste("  status:", x$status))
 }

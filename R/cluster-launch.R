@@ -21,7 +21,8 @@ new_launcher <- function(kind, ...) {
 # `count`: workers, where the launcher has a choice; NULL: as many as it was made for.
 #
 # Each command is a list(argv, environment (named), input (for standard input), group, count (nodes), workers (of all
-# of them, NA: as many as the nodes find), ticket, ticket_file (NULL, or where to write the ticket before), folder).
+# of them, NA: as many as the nodes find), ticket, ticket_file (NULL, or where to write the ticket before), folder,
+# may_last (TRUE: what asks a scheduler may also be what its nodes run in)).
 launch_commands <- function(x, session, count = NULL) UseMethod("launch_commands")
 
 # The id by which the scheduler knows what a command has started, from its output; NULL when the command itself is it.
@@ -47,6 +48,12 @@ launch_is_over <- function(x, id) UseMethod("launch_is_over")
 
 #' @export
 launch_is_over.default <- function(x, id) FALSE
+
+# Those of `ranks`, nodes of what launch_id() names that have all gone, that will not come again.
+launch_lost <- function(x, id, ranks) UseMethod("launch_lost")
+
+#' @export
+launch_lost.default <- function(x, id, ranks) ranks
 
 # Why nodes are gone or not there yet, in a few words ("" when nothing is known); `output`: of the command.
 launch_reason <- function(x, id = NULL, output = character()) UseMethod("launch_reason")
@@ -157,13 +164,8 @@ address_of <- function(name) {
 # This machine's address on the way to a host, as the kernel would choose it.
 route_source <- function(host) {
   address <- address_of(host)
-  if (!length(address) || !nzchar(Sys.which("ip"))) return(NULL)
-  parse_route(run_command(c("ip", "-o", "route", "get", address[1L]))$output)
-}
-
-parse_route <- function(lines) {
-  found <- regmatches(lines, regexpr("(?<= src )[^ ]+", lines, perl = TRUE))
-  if (length(found)) found[1L]
+  source <- if (length(address)) cpp_source_toward(address[1L]) else ""
+  if (nzchar(source)) source
 }
 
 # ---- Commands that are run here and answer at once ----
@@ -182,41 +184,6 @@ last_line <- function(output) {
   lines <- trimws(unlist(strsplit(as.character(output), "\n", fixed = TRUE)))
   lines <- lines[nzchar(lines)]
   if (length(lines)) lines[length(lines)] else ""
-}
-
-# ---- Tickets in files ----
-
-# Nodes of batch jobs read their ticket from a file. Where home folders are not shared, the option names one that is.
-ticket_folder <- function() {
-  getOption("avenir.cluster.folder", file.path(tools::R_user_dir("avenir", "cache"), "tickets"))
-}
-
-ticket_path <- function(session, group) {
-  file.path(session$folder, sprintf("ticket-%s-%s", session$plan, group))
-}
-
-# The folder is ours and nobody else's, or nothing is written.
-write_ticket <- function(path, ticket) {
-  folder <- dirname(path)
-  dir.create(folder, recursive = TRUE, showWarnings = FALSE, mode = "0700")
-  assert_private(folder)
-  unlink(path)
-  umask <- Sys.umask("077")
-  on.exit(Sys.umask(umask))
-  writeLines(ticket, path)
-  invisible(path)
-}
-
-assert_private <- function(folder) {
-  facts <- file.info(folder, extra_cols = TRUE)
-  if (is.na(facts$isdir)) {
-    invalid_argument("the folder for tickets cannot be made", folder,
-                     "Option `avenir.cluster.folder` names another, which nodes must see too.")
-  }
-  mine <- !nzchar(Sys.readlink(folder)) && facts$uname == Sys.info()[["effective_user"]]
-  if (mine && bitwAnd(as.integer(facts$mode), as.integer(as.octmode("077"))) == 0L) return(invisible())
-  invalid_argument("the folder for tickets must be yours and closed to others", folder,
-                   sprintf("chmod 700 %s closes it.", shQuote(folder)))
 }
 
 # ---- Printing ----

@@ -10,7 +10,8 @@
 #' The jobs inherit this session's environment and working folder, and run the same Rscript. They read the key of their
 #' encrypted connection from a file with mode 0600 in the folder of option `avenir.cluster.folder` (by default in
 #' `tools::R_user_dir("avenir", "cache")`), which the machines must share; it goes with the plan, as jobs that are
-#' requeued need it again. In an allocation the key goes by the step's standard input.
+#' requeued need it again. What a session that was killed has left there goes with the next such plan of a session on
+#' the same machine. In an allocation the key goes by the step's standard input.
 #'
 #' @param n The number of workers; `c(min, max)`: from so many to so many. Nothing: the allocation.
 #' @param time The time limit of each job, as Slurm reads it (`"2:00:00"`), or a number of minutes.
@@ -128,19 +129,21 @@ launch_commands.avenir_workers_slurm <- function(x, session, count = NULL) {
   list(if (in_allocation(x)) step_command(x, session) else array_command(x, session, count))
 }
 
-# One step over the allocation. A node that goes takes no other with it. A step would wait for CPUs that others of the
-# same job use (the session's own among them): from 20.11 on it must say that it does not.
+# One step over the allocation. A node that goes takes no other with it. From 20.11 on a step would wait for CPUs that
+# others of the same job use, the session's own among them: by the variable it says that it does not, which older srun
+# overlook, and which what runs in the step does not see.
 step_command <- function(x, session) {
   nodes <- length(x$nodes)
   workers <- if (length(unique(x$cpus)) == 1L) x$cpus[1L] else NA_integer_
-  overlap <- if (slurm_version_of(session) >= "20.11") "--overlap"
   argv <- c("srun", sprintf(c("--nodes=%d", "--ntasks=%d"), nodes), "--ntasks-per-node=1", "--no-kill",
-            "--kill-on-bad-exit=0", "--export=ALL", "--mpi=none", "--input=all", overlap,
+            "--kill-on-bad-exit=0", "--export=ALL", "--mpi=none", "--input=all",
             if (is.null(x$options$mem)) "--mem=0", "--job-name=avenir", option_words(x$options),
+            "env", "-u", "SLURM_OVERLAP",
             node_command(session, c(workers_argument(workers), "--rank-from=SLURM_PROCID")))
   ticket <- session$ticket(session$group, nodes, session$addresses)
-  list(argv = argv, environment = character(), input = paste0(ticket, "\n"), group = session$group, count = nodes,
-       workers = if (is.na(workers)) sum(x$cpus) else nodes * workers, ticket = ticket, ticket_file = NULL)
+  list(argv = argv, environment = c(SLURM_OVERLAP = "1"), input = paste0(ticket, "\n"), group = session$group,
+       count = nodes, workers = if (is.na(workers)) sum(x$cpus) else nodes * workers, ticket = ticket,
+       ticket_file = NULL)
 }
 
 # The script is sbatch's standard input. Its output lies beside the ticket.
@@ -163,18 +166,6 @@ output_pattern <- function(file) paste0(gsub("%", "%%", file, fixed = TRUE), "-%
 
 batch_script <- function(command) paste0("#!/bin/sh\nexec ", shell_words(command), "\n")
 
-slurm_version_of <- function(session) {
-  if (is.null(session$slurm_version)) slurm_version() else numeric_version(session$slurm_version)
-}
-
-# "slurm-wlm 22.05.8" and "slurm 23.11.4-1": from 22.05 on when it does not tell.
-slurm_version <- function() parse_slurm_version(run_command(c("srun", "--version"))$output)
-
-parse_slurm_version <- function(lines) {
-  found <- regmatches(lines, regexpr("[0-9]+(\\.[0-9]+)+", lines))
-  numeric_version(if (length(found)) found[1L] else "22.05")
-}
-
 #' @export
 launch_id.avenir_workers_slurm <- function(x, output) {
   if (in_allocation(x)) return(NULL)
@@ -192,24 +183,52 @@ check_slurm_id <- function(id) {
   invalid_argument("a job's id must be a number", id)
 }
 
-# Slurm forgets jobs a few minutes after their end.
 #' @export
 launch_is_over.avenir_workers_slurm <- function(x, id) {
-  answer <- run_command(c("scontrol", "--oneliner", "show", "job", check_slurm_id(id)))
-  if (answer$status != 0L) return(any(grepl("Invalid job id", answer$output, ignore.case = TRUE)))
-  all(parse_jobs(answer$output)$state %in% c(names(slurm_states), "COMPLETED"))
+  jobs <- slurm_jobs(id)
+  !is.null(jobs) && all(is_over(jobs))
 }
+
+# What Slurm has requeued waits or runs again.
+#' @export
+launch_lost.avenir_workers_slurm <- function(x, id, ranks) {
+  jobs <- slurm_jobs(id)
+  if (is.null(jobs)) integer() else setdiff(ranks, jobs$rank[!is_over(jobs)])
+}
+
+# Slurm forgets jobs a few minutes after their end: none are left then. NULL when it does not answer.
+slurm_jobs <- function(id) {
+  answer <- run_command(c("scontrol", "--oneliner", "show", "job", check_slurm_id(id)))
+  forgotten <- any(grepl("Invalid job id", answer$output, ignore.case = TRUE))
+  if (answer$status == 0L || forgotten) parse_jobs(answer$output)
+}
+
+is_over <- function(jobs) jobs$state %in% c(names(slurm_states), "COMPLETED")
 
 # ---- Hosts ----
 
-# "h[1-2],k3" and "2(x3),4": what Slurm writes for hosts and for numbers of hosts.
+# "h[1-2],k3" and "2(x3),4": what Slurm writes for hosts and for numbers of hosts. To ask Slurm itself takes as long as
+# to start R's half of a worker: only for lists that are more than that.
 slurm_nodes <- function(list) {
   if (!nzchar(list)) return(character())
-  if (!grepl("[", list, fixed = TRUE)) return(strsplit(list, ",", fixed = TRUE)[[1L]])
+  parts <- regmatches(list, gregexpr(slurm_host_pattern, list))[[1L]]
+  if (identical(paste(parts, collapse = ","), list)) return(unlist(lapply(parts, expand_hosts)))
   answer <- run_command(c("scontrol", "show", "hostnames", list))
   if (answer$status == 0L) return(answer$output)
   stop_avenir(sprintf("scontrol could not read the hosts %s: %s", sQuote(list), last_line(answer$output)),
               "avenir_launch_error")
+}
+
+slurm_host_pattern <- "[A-Za-z0-9_.-]+(\\[[0-9]{1,9}(-[0-9]{1,9})?(,[0-9]{1,9}(-[0-9]{1,9})?)*\\])?"
+
+# "h[08-10,12]"
+expand_hosts <- function(part) {
+  if (!grepl("[", part, fixed = TRUE)) return(part)
+  ranges <- strsplit(strsplit(sub("^.*\\[(.*)\\]$", "\\1", part), ",", fixed = TRUE)[[1L]], "-", fixed = TRUE)
+  numbers <- lapply(ranges, function(range) {
+    formatC(seq(as.integer(range[1L]), as.integer(range[length(range)])), width = nchar(range[1L]), flag = "0")
+  })
+  paste0(sub("\\[.*$", "", part), unlist(numbers))
 }
 
 slurm_counts <- function(text) {

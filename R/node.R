@@ -8,9 +8,9 @@ node_description <- function() {
 }
 
 # For an engine that nodes may join.
-session_node_options <- function(heartbeat = 2, lost_after = 15, threads = 0L) {
+session_node_options <- function(heartbeat = 2, lost_after = 15, threads = 0L, packs = FALSE) {
   list(description = node_description(), heartbeat = as.double(heartbeat), lost_after = as.double(lost_after),
-       threads = as.integer(threads))
+       threads = as.integer(threads), packs = as.integer(packs))
 }
 
 # Starts a local program that brings nodes of a group ("": it only asks for them, and they come later).

@@ -208,6 +208,7 @@ backend_shrink.cluster_backend <- function(backend, workers) {
   if (all(all$state[!all$node %in% workers$node] == "leaving")) stop_last_worker(backend)
   tell_whole_nodes(leaving, workers)
   for (node in unique(leaving$node)) cpp_cluster_remove(backend$engine, node)
+  backend$discounted <- c(backend$discounted, unique(leaving$node))
   backend$workers <- backend$workers - nrow(leaving)
   backend$workers
 }

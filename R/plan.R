@@ -74,11 +74,18 @@ new_strategy <- function(fun, classes, factory, untweakable = character()) {
 #' listens at; without it they are found by the routes to the machines. Option `avenir.cluster.folder` names the folder
 #' for the keys of batch jobs ([workers_slurm()]): it must be yours, closed to others, and seen by the machines.
 #'
+#' With option `avenir.cluster.compress = TRUE` parts of large objects that zstd makes smaller travel so, which pays on
+#' slow links. This session needs the library of zstd for that, else `plan()` is an error of class
+#' `avenir_unsupported_error`; machines without it get and send everything as it is.
+#'
 #' When a machine is lost, others do again what it had not answered: once more by itself, and as often as `retries` says
 #' besides. Then that future or element is a `WorkerLostError`, which names the host and the reason, the scheduler's own
 #' where it tells (out of memory, node failure, preempted, time limit). Something may therefore be evaluated twice, but
 #' its answer counts once. When this session ends, is killed or cannot be reached for `lost_after` seconds, nodes end
 #' with their workers.
+#'
+#' Slurm brings back what it requeues. Other workers of [workers_slurm()] (with `n`) and [workers_command()] that were
+#' lost are replaced, up to the `max` of `n`, when the next future or map needs them.
 #' @section Security of clusters:
 #' What session and nodes say to each other is encrypted, and both have proved who they are before: TLS 1.3 of the
 #' system's OpenSSL, with a key that both must know. There is no way to switch that off; where OpenSSL is missing,

@@ -79,6 +79,25 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_source_toward
+SEXP cpp_source_toward(SEXP address);
+RcppExport SEXP _avenir_cpp_source_toward(SEXP addressSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type address(addressSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_source_toward(address));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_zstd_missing
+SEXP cpp_zstd_missing();
+RcppExport SEXP _avenir_cpp_zstd_missing() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_zstd_missing());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_cluster_listen
 SEXP cpp_cluster_listen(SEXP engine, SEXP address, SEXP port);
 RcppExport SEXP _avenir_cpp_cluster_listen(SEXP engineSEXP, SEXP addressSEXP, SEXP portSEXP) {
@@ -149,6 +168,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_cluster_capacity
+SEXP cpp_cluster_capacity(SEXP engine);
+RcppExport SEXP _avenir_cpp_cluster_capacity(SEXP engineSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_cluster_capacity(engine));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_cluster_nodes
 SEXP cpp_cluster_nodes(SEXP engine);
 RcppExport SEXP _avenir_cpp_cluster_nodes(SEXP engineSEXP) {
@@ -178,6 +207,14 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type node(nodeSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_cluster_remove(engine, node));
     return rcpp_result_gen;
+END_RCPP
+}
+// cpp_node_hold_end
+void cpp_node_hold_end();
+RcppExport SEXP _avenir_cpp_node_hold_end() {
+BEGIN_RCPP
+    cpp_node_hold_end();
+    return R_NilValue;
 END_RCPP
 }
 // cpp_node_fork_template
@@ -876,15 +913,19 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_blas_set_threads", (DL_FUNC) &_avenir_cpp_blas_set_threads, 1},
     {"_avenir_cpp_blas_info", (DL_FUNC) &_avenir_cpp_blas_info, 0},
     {"_avenir_cpp_tls_missing", (DL_FUNC) &_avenir_cpp_tls_missing, 0},
+    {"_avenir_cpp_source_toward", (DL_FUNC) &_avenir_cpp_source_toward, 1},
+    {"_avenir_cpp_zstd_missing", (DL_FUNC) &_avenir_cpp_zstd_missing, 0},
     {"_avenir_cpp_cluster_listen", (DL_FUNC) &_avenir_cpp_cluster_listen, 3},
     {"_avenir_cpp_cluster_ticket", (DL_FUNC) &_avenir_cpp_cluster_ticket, 4},
     {"_avenir_cpp_cluster_forget", (DL_FUNC) &_avenir_cpp_cluster_forget, 2},
     {"_avenir_cpp_cluster_launch", (DL_FUNC) &_avenir_cpp_cluster_launch, 5},
     {"_avenir_cpp_cluster_launches", (DL_FUNC) &_avenir_cpp_cluster_launches, 1},
     {"_avenir_cpp_cluster_has_nodes", (DL_FUNC) &_avenir_cpp_cluster_has_nodes, 1},
+    {"_avenir_cpp_cluster_capacity", (DL_FUNC) &_avenir_cpp_cluster_capacity, 1},
     {"_avenir_cpp_cluster_nodes", (DL_FUNC) &_avenir_cpp_cluster_nodes, 1},
     {"_avenir_cpp_cluster_workers", (DL_FUNC) &_avenir_cpp_cluster_workers, 1},
     {"_avenir_cpp_cluster_remove", (DL_FUNC) &_avenir_cpp_cluster_remove, 2},
+    {"_avenir_cpp_node_hold_end", (DL_FUNC) &_avenir_cpp_node_hold_end, 0},
     {"_avenir_cpp_node_fork_template", (DL_FUNC) &_avenir_cpp_node_fork_template, 1},
     {"_avenir_cpp_node_run", (DL_FUNC) &_avenir_cpp_node_run, 5},
     {"_avenir_cpp_engine_start", (DL_FUNC) &_avenir_cpp_engine_start, 1},

@@ -6,8 +6,11 @@
 #include "engine/early_template.h"
 #include "engine/node_run.h"
 #include "net/connect.h"
+#include "net/tcp.h"
 #include "net/tls_missing.h"
+#include "net/zstd.h"
 #include "rbridge/door.h"
+#include "sys/signals.h"
 #include "worker/engine_options.h"
 
 // Doors of R/node.R and of what starts nodes.
@@ -67,6 +70,7 @@ engine::NodeEnding live_as_node(const std::string& ticket, int rank, int attempt
   hello.pid = ::getpid();
   hello.workers = options.count("workers");
   hello.cores = sys::usable_cores();
+  hello.packs = net::zstd_missing().empty() ? 1 : 0;
   return engine::run_node(doors::engine_options(options), hello, [&] { return connect_to_session(parsed, identity); });
 }
 
@@ -76,6 +80,18 @@ engine::NodeEnding live_as_node(const std::string& ticket, int rank, int attempt
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_tls_missing() {
   return rbridge::door([&]() -> SEXP { return Rcpp::wrap(net::tls_missing()); });
+}
+
+// This machine's address on the way to an address; "" when there is no way.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_source_toward(SEXP address) {
+  return rbridge::door([&]() -> SEXP { return Rcpp::wrap(net::source_toward(string_of(address))); });
+}
+
+// Empty: what is sent can be packed here.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_zstd_missing() {
+  return rbridge::door([&]() -> SEXP { return Rcpp::wrap(net::zstd_missing()); });
 }
 
 // [[Rcpp::export(rng = false)]]
@@ -148,6 +164,15 @@ SEXP cpp_cluster_has_nodes(SEXP engine) {
   return rbridge::door([&]() -> SEXP { return Rf_ScalarLogical(get_engine(engine).has_joined_nodes() ? 1 : 0); });
 }
 
+// Workers of the nodes that are here. Asked for each future: cheap.
+// [[Rcpp::export(rng = false)]]
+SEXP cpp_cluster_capacity(SEXP engine) {
+  return rbridge::door([&]() -> SEXP {
+    engine::Engine& nodes = get_engine(engine);
+    return Rf_ScalarInteger(nodes.has_joined_nodes() ? static_cast<int>(nodes.capacity()) : 0);
+  });
+}
+
 // Those that are here, then those that have gone or were refused, with the reason.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_cluster_nodes(SEXP engine) {
@@ -197,6 +222,11 @@ SEXP cpp_cluster_remove(SEXP engine, SEXP node) {
     return Rf_ScalarLogical(get_engine(engine).remove_node(static_cast<uint32_t>(Rf_asInteger(node))) ? 1 : 0);
   });
 }
+
+// From here on SIGTERM waits until the node can tidy up after it; called without the package's namespace, and so
+// returns nothing.
+// [[Rcpp::export(rng = false)]]
+void cpp_node_hold_end() { sys::hold_signal(SIGTERM); }
 
 // Called without the package's namespace, and so returns nothing. `forked`: an integer to be changed; 0 in this
 // process, else this is the child: 1, a template; 2, one that watches its parent.

@@ -48,17 +48,23 @@ floor_state <- new.env()
 
 # Seconds that floors.c measures; compiled on first use. NULL where there is no compiler.
 c_floor <- function(...) {
-  if (is.null(floor_state$program)) floor_state$program <- compile_floors()
-  if (is.na(floor_state$program)) return(NULL)
+  program <- floor_program("floors", "-pthread")
+  if (is.na(program)) return(NULL)
   arguments <- c(...)
-  reports(function() as.numeric(system2(floor_state$program, as.character(arguments), stdout = TRUE)))
+  reports(function() as.numeric(system2(program, as.character(arguments), stdout = TRUE)))
 }
 
-compile_floors <- function() {
-  program <- tempfile("floors-")
+# NA where there is no compiler, or not all that it needs.
+floor_program <- function(name, libraries) {
+  if (is.null(floor_state[[name]])) assign(name, compile_floor(name, libraries), floor_state)
+  floor_state[[name]]
+}
+
+compile_floor <- function(name, libraries) {
+  program <- tempfile(paste0(name, "-"))
   compiler <- Filter(has_command, c("cc", "gcc", "clang"))
   if (!length(compiler)) return(NA_character_)
-  status <- system2(compiler[1L], c("-O2", "-pthread", "-o", program, file.path(bench_folder, "floors.c")))
+  status <- system2(compiler[1L], c("-O2", "-o", program, file.path(bench_folder, paste0(name, ".c")), libraries))
   if (status == 0L) program else NA_character_
 }
 
@@ -72,4 +78,18 @@ fresh_fill <- function(n, threads) c_floor("fill", format(8 * n, scientific = FA
 bare_r_start <- function() {
   path <- file.path(R.home("bin"), "exec", "R")
   system2(path, c("--no-echo", "--no-restore", "--vanilla", "-e", "1"), stdout = FALSE)
+}
+
+# So many bytes from one process to another by OpenSSL alone, over the loopback.
+tls_floor <- function(megabytes) {
+  program <- floor_program("tls", c("-lssl", "-lcrypto"))
+  if (is.na(program)) return(NULL)
+  address <- "127.0.0.1"
+  bytes <- format(megabytes * 2^20, scientific = FALSE)
+  reports(function() {
+    receiver <- pipe(paste(shQuote(program), "receive", address, bytes))
+    on.exit(close(receiver))
+    open(receiver)
+    as.numeric(system2(program, c("send", address, readLines(receiver, n = 1L), bytes), stdout = TRUE))
+  })
 }

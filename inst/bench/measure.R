@@ -84,9 +84,8 @@ time_in_turn <- function(sides, runs) {
 
 time_side <- function(side) {
   gc(FALSE)
-  if (is_fresh(side)) return(side())
   times <- attr(side, "times")
-  elapsed(side()) * if (is.null(times)) 1 else times
+  (if (is_fresh(side)) side() else elapsed(side())) * if (is.null(times)) 1 else times
 }
 
 # Sides at full size whose result is not that of plain R.
@@ -110,14 +109,15 @@ is_right <- function(result) is.null(result$failed) && !length(result$wrong)
 
 # ---- fresh sessions ------------------------------------------------------------------------------------------------
 
-# Calls fun(...) in an R session of its own, which knows this file's functions and those named in `known`. `prefix`: a
-# command to start it by, such as "taskset -c 0".
-in_fresh_session <- function(fun, ..., prefix = NULL, seconds = 120) {
+# Calls fun(...) in an R session of its own, which knows this file's functions and those of the file `known`. `prefix`:
+# a command to start it by, such as "taskset -c 0".
+in_fresh_session <- function(fun, ..., prefix = NULL, seconds = 120, known = NULL) {
   folder <- tempfile("fresh-")
   dir.create(folder)
   on.exit(unlink(folder, recursive = TRUE))
   files <- file.path(folder, c("call", "value", "said"))
-  saveRDS(list(fun = plainly(fun), arguments = list(...), sources = file.path(bench_folder, fresh_sources)), files[1L])
+  saveRDS(list(fun = plainly(fun), arguments = list(...), sources = file.path(bench_folder, c(fresh_sources, known))),
+          files[1L])
   code <- sprintf("x <- readRDS('%s'); for (f in x$sources) source(f); v <- do.call(x$fun, x$arguments);
                    saveRDS(v, '%s')", files[1L], files[2L])
   command <- sprintf("%s timeout %d %s --vanilla -e %s > %s 2>&1", paste(prefix, collapse = " "), seconds,

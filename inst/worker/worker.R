@@ -19,6 +19,8 @@ functions_environment <- function() environment(main)
 # Never returns.
 start_node <- function(library) {
   dll <- library.dynam("avenir", "avenir", library)
+  routine <- function(name) getNativeSymbolInfo(paste0("_avenir_cpp_node_", name), dll)$address
+  .Call(routine("hold_end"))
   before <- Sys.getenv("TMPDIR", NA)
   folder <- tempfile("avenir-", dirname(tempdir()))
   dir.create(folder, mode = "0700")
@@ -28,7 +30,7 @@ start_node <- function(library) {
   do.call(Sys.setenv, own)
   variables <- Sys.getenv()
   forked <- integer(1L)
-  .Call(getNativeSymbolInfo("_avenir_cpp_node_fork_template", dll)$address, forked)
+  .Call(routine("fork_template"), forked)
   if (forked > 0L) main(library, folder, c("template", "template:watch")[forked])
   tempdir(check = TRUE)
   Sys.unsetenv(names(own))

@@ -10,6 +10,7 @@
 #include "engine/template_server.h"
 #include "engine/worker_link.h"
 #include "sys/process.h"
+#include "sys/signals.h"
 #include "sys/socket_pair.h"
 
 namespace avenir::engine {
@@ -47,6 +48,7 @@ Forked fork_early_template() {
   std::vector<int> fds{null.get(), null.get(), log.get(), ends.second.get()};
   if (session.valid()) fds.push_back(session.get());
   place(fds);
+  sys::let_in_signal(SIGTERM);
   // Their numbers are others' now.
   for (sys::OwnFd* fd : {&ends.first, &ends.second, &log, &session}) (void)fd->release();
   (void)const_cast<sys::OwnFd&>(null).release();

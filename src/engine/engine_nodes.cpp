@@ -206,7 +206,13 @@ void Engine::greet(NodeLink& node, const wire::NodeHello& hello) {
   node.workers = hello.workers;
   node.state = State::kReady;
   node.hello_by = Deadline::never();
-  node.channel.push(FrameType::kNodeWelcome, 0, options_.welcome.encode());
+  wire::NodeWelcome welcome = options_.welcome;
+  welcome.packs = welcome.packs != 0 && hello.packs != 0 ? 1 : 0;
+  node.channel.push(FrameType::kNodeWelcome, 0, welcome.encode());
+  if (welcome.packs != 0) {
+    node.channel.unpack();
+    node.channel.pack();
+  }
   flush_node(node);
 }
 

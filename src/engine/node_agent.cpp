@@ -79,6 +79,7 @@ NodeAgent::NodeAgent(Engine& engine, std::unique_ptr<sys::ByteStream> stream, co
       workers_(hello.workers),
       cores_(hello.cores),
       welcome_by_(Deadline::in_seconds(patience)) {
+  if (hello.packs != 0) channel_.unpack();  // what comes beside the welcome may be packed
   channel_.push(FrameType::kNodeHello, 0, hello.encode());
   channel_.flush();
 }
@@ -172,6 +173,7 @@ void NodeAgent::handle(wire::Frame& frame) {
 
 void NodeAgent::welcome(const wire::NodeWelcome& welcome) {
   if (!(welcome.heartbeat > 0) || !(welcome.lost_after > 0)) refuse("a welcome with times that are not above 0");
+  if (welcome.packs != 0) channel_.pack();
   limits_ = welcome;
   welcomed_ = true;
   engine_.configure(limits_);

@@ -35,7 +35,8 @@ sys::IoStatus NodeChannel::receive(std::vector<wire::Frame>& frames) {
   });
   const sys::IoStatus status = reader_.receive(*stream_, received, bytes);
   for (wire::Frame& frame : received) {
-    const bool part = frame.header.type == wire::FrameType::kNodePart;
+    const wire::FrameType type = frame.header.type;
+    const bool part = type == wire::FrameType::kNodePart || type == wire::FrameType::kNodePackedPart;
     if (part && !greeted_) refuse("a part before anything else");
     greeted_ = true;
     if (part)
@@ -46,18 +47,30 @@ sys::IoStatus NodeChannel::receive(std::vector<wire::Frame>& frames) {
   return status;
 }
 
+// Without what comes before them; unpacked.
+base::SharedBytes NodeChannel::bytes_of_part(const wire::Frame& frame) {
+  constexpr size_t kBefore = sizeof(wire::PartHead);
+  if (frame.header.type == wire::FrameType::kNodePart) return frame.body.slice(kBefore, frame.body.size() - kBefore);
+  base::ByteReader in(frame.body.slice(kBefore, frame.body.size() - kBefore));
+  const auto size = in.get<uint64_t>();
+  if (!packer_ || size > wire::kPartSize) refuse("a packed part of " + std::to_string(size) + " bytes");
+  const size_t packed = in.left();
+  return packer_->unpack(in.take(packed), packed, size);
+}
+
 void NodeChannel::take_part(const wire::Frame& frame) {
   base::ByteReader in(frame.body);
   const auto head = in.get<wire::PartHead>();
   Incoming& thing = incoming_[head.thing];
   if (!thing.file.valid()) thing.file = sys::make_memory_file("avenir-arriving");
   if (thing.total == 0) thing.total = head.total;
-  const size_t size = in.left();
+  const base::SharedBytes bytes = bytes_of_part(frame);
+  const size_t size = bytes.size();
   if (head.total != thing.total || head.total > wire::kLongestThing || head.offset != thing.have || size == 0 ||
       size > thing.total - thing.have)
     refuse("a part of " + std::to_string(size) + " bytes at " + std::to_string(head.offset) + " of " +
            std::to_string(head.total));
-  sys::write_at(thing.file.get(), in.take(size), size, thing.have);
+  sys::write_at(thing.file.get(), bytes.data(), size, thing.have);
   thing.have += size;
   if (thing.have == thing.total) sys::seal_against_writes(thing.file.get());
 }
@@ -130,7 +143,11 @@ void NodeChannel::send_next() {
   const uint64_t size = std::min(wire::kPartSize, next.bytes.size() - next.offset);
   base::ByteWriter head;
   head.put(wire::PartHead{next.thing, next.bytes.size(), next.offset});
-  writer_.push(wire::FrameType::kNodePart, 0, head.bytes(), next.bytes.slice(next.offset, size));
+  const base::SharedBytes part = next.bytes.slice(next.offset, size);
+  const auto packed = packs_ ? packer_->pack(part) : std::nullopt;
+  if (packed) head.put<uint64_t>(size);
+  writer_.push(packed ? wire::FrameType::kNodePackedPart : wire::FrameType::kNodePart, 0, head.bytes(),
+               packed ? *packed : part);
   next.offset += size;
   if (next.offset == next.bytes.size()) waiting_.pop_front();
 }

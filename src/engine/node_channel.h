@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "net/zstd.h"
 #include "shm/segment.h"
 #include "sys/byte_stream.h"
 #include "wire/frame_stream.h"
@@ -39,6 +40,10 @@ class NodeChannel {
   void push_segment(shm::Segment& segment);
   // The number under which the other side will find it.
   uint64_t push_thing(const base::SharedBytes& bytes);
+  // From here on packed parts may come. Throws where zstd is missing.
+  void unpack() { packer_ = std::make_unique<net::Packer>(); }
+  // And parts are packed, where that makes them smaller: once unpack() has been called.
+  void pack() { packs_ = packer_ != nullptr; }
   // Sends as much as the stream takes.
   sys::IoStatus flush();
   bool has_unsent() const { return !writer_.empty() || !waiting_.empty(); }
@@ -91,11 +96,14 @@ class NodeChannel {
   };
 
   void take_part(const wire::Frame& frame);
+  base::SharedBytes bytes_of_part(const wire::Frame& frame);
   void send_next();
 
   std::unique_ptr<sys::ByteStream> stream_;
   wire::StreamFrameReader reader_;
   wire::StreamFrameWriter writer_;
+  std::unique_ptr<net::Packer> packer_;
+  bool packs_ = false;
   std::deque<Waiting> waiting_;  // behind what the writer has: a part at a time
   std::map<wire::ThingId, Incoming> incoming_;
   bool greeted_ = false;  // something has come; whether it was a greeting is for others to judge

@@ -6,6 +6,7 @@
 #include "engine/node_agent.h"
 #include "sys/poller.h"
 #include "sys/process.h"
+#include "sys/signals.h"
 
 namespace avenir::engine {
 
@@ -17,7 +18,7 @@ void on_terminate(int) {
   if (terminated != nullptr) terminated->wake();
 }
 
-// SIGTERM wakes the main thread instead of ending the process.
+// SIGTERM wakes the main thread instead of ending the process; also one that came while the node started.
 class TerminationNotice {
  public:
   TerminationNotice() {
@@ -25,6 +26,7 @@ class TerminationNotice {
     struct sigaction action {};
     action.sa_handler = on_terminate;
     ::sigaction(SIGTERM, &action, &before_);
+    sys::let_in_signal(SIGTERM);
   }
   ~TerminationNotice() {
     ::sigaction(SIGTERM, &before_, nullptr);

@@ -184,4 +184,24 @@ void set_user_timeout(int fd, double seconds) {
 void set_user_timeout(int, double) {}
 #endif
 
+// Connecting a datagram's socket only looks the way up.
+std::string source_toward(const std::string& address) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;
+  hints.ai_flags = AI_NUMERICHOST;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(address.c_str(), "9", &hints, &found) != 0) return "";
+  const Addresses targets(found, ::freeaddrinfo);
+  const sys::OwnFd fd = open_socket(*targets);
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  auto* const source = reinterpret_cast<sockaddr*>(&own);
+  char text[NI_MAXHOST] = "";
+  if (!fd.valid() || ::connect(fd.get(), targets->ai_addr, targets->ai_addrlen) != 0 ||
+      ::getsockname(fd.get(), source, &size) != 0)
+    return "";
+  ::getnameinfo(source, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
+  return text;
+}
+
 }  // namespace avenir::net

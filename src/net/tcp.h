@@ -26,6 +26,10 @@ std::string name_of(const std::string& host, uint16_t port);
 // failed at each. The system's resolver has time limits of its own: `deadline` cannot shorten them.
 sys::OwnFd connect_to(const std::string& host, uint16_t port, base::Deadline deadline);
 
+// The address of this machine from which the way leads to `address`, a number; empty when there is no way. Nothing is
+// sent.
+std::string source_toward(const std::string& address);
+
 // Waits until the socket can be read (or, with `or_write`, written); false when the deadline passed. Any signal: goes
 // on waiting.
 bool wait_for_socket(int fd, bool or_write, base::Deadline deadline);

@@ -19,12 +19,24 @@ bool drain_signal(int signal) {
   return found;
 }
 
-void reset_signal(int signal) {
-  ::signal(signal, SIG_DFL);
+namespace {
+
+void mask_signal(int signal, int how) {
   sigset_t one;
   ::sigemptyset(&one);
   ::sigaddset(&one, signal);
-  ::pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+  ::pthread_sigmask(how, &one, nullptr);
 }
+
+}  // namespace
+
+void reset_signal(int signal) {
+  ::signal(signal, SIG_DFL);
+  let_in_signal(signal);
+}
+
+void hold_signal(int signal) { mask_signal(signal, SIG_BLOCK); }
+
+void let_in_signal(int signal) { mask_signal(signal, SIG_UNBLOCK); }
 
 }  // namespace avenir::sys

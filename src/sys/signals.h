@@ -29,4 +29,8 @@ bool drain_signal(int signal);
 // `signal` has its default action and is not blocked, whatever the parent had.
 void reset_signal(int signal);
 
+// What comes of `signal` waits, on the calling thread and in what it starts or forks, until it is let in.
+void hold_signal(int signal);
+void let_in_signal(int signal);
+
 }  // namespace avenir::sys

@@ -56,6 +56,7 @@ enum class FrameType : uint32_t {
   kNodeForgetMap,
   kNodeDropSegments,
   kNodePart,
+  kNodePackedPart,
   kNodeAnswers,
   kNodeImmediate,
   kNodeStopped,

@@ -32,7 +32,7 @@
 namespace avenir::wire {
 
 // Raised with any change of a frame or a layout in shared memory: both ends must come from the same build.
-constexpr uint32_t kProtocolVersion = 6;
+constexpr uint32_t kProtocolVersion = 7;
 
 struct HelloMessage {
   uint32_t protocol = kProtocolVersion;

@@ -28,6 +28,7 @@ base::Bytes NodeHello::encode() const {
   out.put(pid);
   out.put(workers);
   out.put(cores);
+  out.put(packs);
   for (const std::string* text : {&avenir, &r, &platform, &libraries, &host}) out.put_string(*text);
   return out.take();
 }
@@ -42,6 +43,7 @@ NodeHello NodeHello::decode(const base::SharedBytes& body) {
   hello.pid = in.get<int32_t>();
   hello.workers = in.get<uint32_t>();
   hello.cores = in.get<uint32_t>();
+  hello.packs = in.get<uint32_t>();
   for (std::string* text : {&hello.avenir, &hello.r, &hello.platform, &hello.libraries, &hello.host})
     *text = in.get_string();
   return hello;
@@ -52,6 +54,7 @@ base::Bytes NodeWelcome::encode() const {
   for (const double seconds : {heartbeat, lost_after, start_timeout, interrupt_grace}) out.put(seconds);
   out.put(memory_limit);
   out.put(threads);
+  out.put(packs);
   return out.take();
 }
 
@@ -62,6 +65,7 @@ NodeWelcome NodeWelcome::decode(const base::SharedBytes& body) {
     *seconds = in.get<double>();
   welcome.memory_limit = in.get<uint64_t>();
   welcome.threads = in.get<uint32_t>();
+  welcome.packs = in.get<uint32_t>();
   return welcome;
 }
 

@@ -22,12 +22,15 @@
 //   kNodeDropSegments  0     session   SegmentId, repeated: it will not refer to these again
 //   kNodePart          0     both      PartHead, bytes: of a large thing, which is put together in a memory file. Parts
 //                                      of one thing come in order, before what refers to it
+//   kNodePackedPart    0     both      PartHead, u64 n, bytes: the same, packed by zstd; n of them at first, which is
+//                                      kPartSize at most. From a node only after a welcome, from a
+//                                      session only beside or after one, that says so
 //   kNodeAnswers       work  node      NodeAnswer, repeated
 //   kNodeImmediate     work  node      payload: the serialized condition
-//   kNodeStopped       work  node      u64: elements of the work from there on will not be begun, for an error before
-//   them kNodeStatus        0     both      from a node: NodeStatus; from a session: nothing. At least every
-//   `heartbeat`
-//                                      seconds something is sent; who hears nothing for `lost_after` gives the other up
+//   kNodeStopped       work  node      u64: elements of the work from there on will not be begun, for an error
+//                                      before them
+//   kNodeStatus        0     both      from a node: NodeStatus; from a session: nothing. At least every `heartbeat`
+//                                      seconds something is sent; who hears nothing for `lost_after` gives up
 //   kNodeGoodbye       0     both      string: why; both sides hang up. What has no answer goes to others
 //
 // payload: u64 number; 0: the bytes are the rest of the body; else the thing {0, number} that came in parts.
@@ -71,6 +74,7 @@ struct NodeHello {
   uint32_t byte_order = 0x01020304;
   int32_t pid = 0;
   uint32_t workers = 0, cores = 0;
+  uint32_t packs = 0;  // it can pack and unpack
   std::string avenir, r, platform, libraries, host;
 
   base::Bytes encode() const;
@@ -82,6 +86,7 @@ struct NodeWelcome {
   double start_timeout = 60, interrupt_grace = 2;  // of its engine
   uint64_t memory_limit = 0;                       // of a worker
   uint32_t threads = 0;                            // of a worker; 0: its share of the cores
+  uint32_t packs = 0;                              // parts may be packed from here on, both ways
 
   base::Bytes encode() const;
   static NodeWelcome decode(const base::SharedBytes& body);

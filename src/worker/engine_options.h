@@ -33,13 +33,14 @@ inline wire::NodeHello description_of(const rbridge::NamedList& list) {
   return hello;
 }
 
-// For nodes: list(description, heartbeat, lost_after, threads), with those of the engine itself.
+// For nodes: list(description, heartbeat, lost_after, threads, packs), with those of the engine itself.
 inline void add_node_options(const rbridge::NamedList& nodes, engine::EngineOptions& options) {
   options.nodes = true;
   options.hello = description_of(nodes.list("description"));
   options.welcome.heartbeat = nodes.number("heartbeat");
   options.welcome.lost_after = nodes.number("lost_after");
   options.welcome.threads = nodes.count("threads");
+  options.welcome.packs = nodes.count("packs");
   options.welcome.memory_limit = options.memory_limit;
   options.welcome.interrupt_grace = options.interrupt_grace;
   options.welcome.start_timeout = options.start_timeout;

@@ -88,7 +88,8 @@ start_command <- function(command, session) {
   input <- tempfile("input-")
   cat(command$input, file = input)
   session$outputs <- c(session$outputs, output <- tempfile("output-"))
-  system2(command$argv[1L], shQuote(command$argv[-1L]), stdin = input, stdout = output, stderr = output, wait = FALSE)
+  system2(command$argv[1L], shQuote(command$argv[-1L]), stdin = input, stdout = output, stderr = output, wait = FALSE,
+          env = paste0(names(command$environment), "=", command$environment, recycle0 = TRUE))
 }
 
 outputs <- function(session) {

@@ -8,32 +8,6 @@ local_pair <- function(..., frame = parent.frame()) {
   backend
 }
 
-# A map in whose middle `fault`, a shell command, happens in another process: after the 20th element has begun, and
-# before any of the second half has ended.
-map_with <- function(fault, n = 200) {
-  mark <- tempfile("mark-", Sys.getenv("RIG_DIR"))  # where all hosts see it
-  begun <- paste0(mark, "-begun")
-  happened <- paste0(mark, "-happened")
-  on.exit(unlink(c(begun, happened)))
-  shell <- sprintf("until [ -e %s ]; do sleep 0.02; done; %s; touch %s", begun, fault, happened)
-  system2("sh", c("-c", shQuote(shell)), wait = FALSE, stdout = FALSE, stderr = FALSE)
-  task <- function(i) {
-    if (i == 20L) file.create(begun)
-    deadline <- Sys.time() + 60
-    while (i > n / 2 && !file.exists(happened) && Sys.time() < deadline) Sys.sleep(0.01)
-    Sys.sleep(0.02)
-    list(i, stats::runif(1))
-  }
-  future_lapply(seq_len(n), task, future.seed = 9)
-}
-
-expected_of <- function(n = 200) {
-  plan(sequential)
-  future_lapply(seq_len(n), function(i) list(i, stats::runif(1)), future.seed = 9)
-}
-
-rig_words <- function(...) paste("sh", shQuote(rig_script), ...)
-
 test_that("a node that is killed costs no result", {
   backend <- local_pair()
   pid <- nodes_here(backend)$pid[nodes_here(backend)$host == "h2"]

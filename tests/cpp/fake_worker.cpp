@@ -15,6 +15,7 @@
 #include "engine/node_run.h"
 #include "engine/template_server.h"
 #include "engine/worker_port.h"
+#include "net/zstd.h"
 #include "plain_stream.h"
 #include "shm/job_data.h"
 #include "shm/publication.h"
@@ -480,6 +481,7 @@ wire::NodeHello fake_node_hello(unsigned workers) {
   hello.pid = ::getpid();
   hello.workers = workers;
   hello.cores = 2;
+  hello.packs = net::zstd_missing().empty() ? 1 : 0;
   hello.avenir = "1.0";
   hello.r = "4.2.2";
   hello.platform = "here";

@@ -9,6 +9,7 @@
 
 #include "engine/node_channel.h"
 #include "fake_worker.h"
+#include "net/zstd.h"
 #include "plain_stream.h"
 #include "support.h"
 #include "sys/poller.h"
@@ -425,6 +426,33 @@ TEST_CASE("R of the same series is taken") {
   hello.r = "4.2.9";
   node.say_hello(hello);
   node.await(FrameType::kNodeWelcome);
+}
+
+TEST_CASE("parts are packed when the session wants it and the node can" *
+          doctest::skip(!avenir::net::zstd_missing().empty())) {
+  for (const unsigned wanted : {0u, 1u}) {
+    engine::EngineOptions options = options_for_nodes();
+    options.welcome.packs = wanted;
+    NodeSession session(std::move(options));
+    for (const unsigned able : {0u, 1u}) {
+      FalseNode node(session, "plan/test/" + std::to_string(able) + "/0");
+      wire::NodeHello hello = fake_node_hello();
+      hello.packs = able;
+      node.say_hello(hello);
+      CHECK(wire::NodeWelcome::decode(node.await(FrameType::kNodeWelcome).body).packs == (wanted & able));
+    }
+  }
+}
+
+TEST_CASE("what has waited for a node reaches it packed, beside its welcome" *
+          doctest::skip(!avenir::net::zstd_missing().empty())) {
+  engine::EngineOptions options = options_for_nodes();
+  options.welcome.packs = 1;
+  NodeSession session(std::move(options));
+  const std::string text(3 << 20, 'x');
+  const uint64_t job = session.submit("echo " + text);
+  session.start_node();
+  CHECK(session.value_of(job) == text);
 }
 
 TEST_CASE("what is no frame, comes before the hello or claims a length without end, ends the connection") {

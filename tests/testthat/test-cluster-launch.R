@@ -11,7 +11,7 @@ session_stub <- function(...) {
     sprintf("avenir-ticket 1 %s 4242 f00d %d %s %d", paste(addresses, collapse = ","), group, key, count)
   }
   session <- list(ticket = ticket, group = 3L, plan = "f00d", addresses = "10.0.0.5", listen = "10.0.0.5", port = 4242L,
-                  libs = c("/libs/a b", "/libs/c"), folder = "/home/me/.cache/tickets", slurm_version = "22.05")
+                  libs = c("/libs/a b", "/libs/c"), folder = "/home/me/.cache/tickets")
   utils::modifyList(session, list(...))
 }
 
@@ -46,17 +46,13 @@ test_that("workers_slurm() without n is one step over the allocation, its ticket
   command <- commands[[1L]]
   expect_identical(command$argv[1:3], c("srun", "--nodes=2", "--ntasks=2"))
   words <- c("--ntasks-per-node=1", "--no-kill", "--kill-on-bad-exit=0", "--export=ALL", "--mpi=none", "--input=all",
-             "--overlap", "--mem=0", "--workers=4", "--rank-from=SLURM_PROCID", "R_LIBS=/libs/a b:/libs/c")
+             "--mem=0", "--workers=4", "--rank-from=SLURM_PROCID", "R_LIBS=/libs/a b:/libs/c")
   expect_true(all(words %in% command$argv))
   expect_identical(command$input, paste0(session_stub()$ticket(3L, 2L, "10.0.0.5"), "\n"))
   expect_null(command$ticket_file)
+  expect_identical(command$environment, c(SLURM_OVERLAP = "1"))
   expect_identical(command[c("group", "count", "workers")], list(group = 3L, count = 2L, workers = 8L))
   expect_no_secret(command)
-})
-
-test_that("a step asks for no overlap where Slurm does not know it", {
-  command <- launch_commands(in_slurm(workers_slurm()), session_stub(slurm_version = "19.05.5"))[[1L]]
-  expect_false("--overlap" %in% command$argv)
 })
 
 test_that("nodes of different sizes count their own workers", {
@@ -138,14 +134,13 @@ test_that("sbatch's answer is the id, and scancel takes nothing else", {
   expect_null(launch_stop_command(in_slurm(workers_slurm()), NULL))
 })
 
-test_that("Slurm's counts and versions are read", {
+test_that("Slurm's counts and lists of hosts are read", {
   expect_identical(avenir:::slurm_counts("2(x3),4"), c(2L, 2L, 2L, 4L))
   expect_identical(avenir:::slurm_counts("16"), 16L)
   expect_identical(avenir:::slurm_nodes("n1,n2"), c("n1", "n2"))
   expect_identical(avenir:::slurm_nodes(""), character())
-  expect_true(avenir:::parse_slurm_version("slurm-wlm 22.05.8") == "22.5.8")
-  expect_true(avenir:::parse_slurm_version("slurm 23.11.4-1") == "23.11.4")
-  expect_true(avenir:::parse_slurm_version(character()) >= "20.11")
+  expect_identical(avenir:::slurm_nodes("a-1.x"), "a-1.x")
+  expect_identical(avenir:::slurm_nodes("n[08-10,12],k3,m[1-2]"), c("n08", "n09", "n10", "n12", "k3", "m1", "m2"))
 })
 
 test_that("what srun says about the end of a node becomes its reason", {
@@ -328,6 +323,7 @@ test_that("templates that cannot be quoted are refused", {
   refused("qsub", "qdel '{id}'")
   refused("qsub", "qdel {n}")
   refused("qsub", n = -1)
+  refused("qsub", status = "qstat {n}")
   expect_s3_class(workers_command("qsub -N 'a b' \"$HOME/${n}\" {n}", "qdel {id}"), "avenir_workers_command")
 })
 
@@ -340,6 +336,14 @@ test_that("ids are found in what schedulers print, and quoted", {
   expect_null(launch_id(x, "nothing"))
   expect_identical(launch_stop_command(x, "1'; rm")[3L], "qdel '1'\\''; rm'")
   expect_null(launch_stop_command(workers_command("qsub"), "1"))
+})
+
+test_that("a template's status says whether jobs are over; a command that there is not says nothing", {
+  is_over <- function(status) avenir:::launch_is_over(workers_command("qsub", status = status), "7")
+  expect_false(is_over(NULL))
+  expect_false(is_over("test {id} = 7"))
+  expect_true(is_over("test {id} = 8"))
+  expect_false(is_over("no-such-command-here {id}"))
 })
 
 # ---- All of them ----
@@ -360,8 +364,9 @@ test_that("the session's address is the option's, or lies on the way to the node
   expect_error(avenir:::launch_addresses(x), class = "avenir_invalid_argument")
   options(avenir.cluster.address = NULL)
   expect_true(length(avenir:::launch_addresses(x)) >= 1L)
-  expect_identical(avenir:::parse_route("10.77.0.1 dev avrig0 src 10.77.0.254 uid 0 \\    cache "), "10.77.0.254")
-  expect_null(avenir:::parse_route("RTNETLINK answers: Network is unreachable"))
+  expect_identical(avenir:::route_source("127.0.0.1"), "127.0.0.1")
+  expect_null(avenir:::route_source("no-such-host.invalid"))
+  expect_identical(avenir:::cpp_source_toward("not an address"), "")
 })
 
 test_that("a ticket's file is closed to others, and so is its folder", {

@@ -110,3 +110,34 @@ test_that("a cluster object that cannot be used is an error that says why", {
   expect_error(avenir:::assert_started("n1", list("avenir is not installed in /x")), "n1: avenir is not installed",
                class = "avenir_worker_start_error")
 })
+
+test_that("workers that were lost are replaced under the bounds, and those that join late take part", {
+  local_cluster_options()
+  local_plan(cluster, workers = workers_command("nohup {command} >/dev/null 2>&1 &", n = c(1, 2)), heartbeat = 0.2)
+  expect_identical(nbrOfWorkers(), 1L)
+  present <- tempfile("present-")
+  dir.create(present)
+  # Each worker waits until there are two.
+  meet <- function(i, deadline) {
+    file.create(file.path(present, Sys.getpid()))
+    while (length(dir(present)) < 2L && Sys.time() < deadline) Sys.sleep(0.01)
+    Sys.getpid()
+  }
+  pids <- unlist(future_lapply(1:8, meet, deadline = Sys.time() + 60, future.chunk.size = 1))
+  expect_length(unique(pids), 2L)
+  expect_identical(nbrOfWorkers(), 2L)
+
+  victim <- plan_workers()$node[1L]
+  nodes <- avenir:::cpp_cluster_nodes(plan("backend")$engine)
+  kill <- function(i, pid) {
+    if (i == 3L) tools::pskill(pid, tools::SIGKILL)
+    i
+  }
+  expect_identical(future_lapply(1:200, kill, pid = nodes$pid[nodes$node == victim]), as.list(1:200))
+  await_workers(1L)
+  unlink(file.path(present, dir(present)))
+  pids <- unlist(future_lapply(1:8, meet, deadline = Sys.time() + 60, future.chunk.size = 1))
+  expect_length(unique(pids), 2L)
+  expect_identical(nbrOfWorkers(), 2L)
+  expect_identical(nrow(await_workers(2L)), 2L)
+})

@@ -105,3 +105,24 @@ test_that("a large value and a large global make the trip", {
   expect_identical(value(future(x)), x)
   expect_identical(value(future(sum(x))), sum(x))
 })
+
+test_that("a node that is told to end while it starts leaves no folder", {
+  folder <- tempfile("node-")
+  dir.create(folder)
+  ticket <- file.path(folder, "ticket")
+  system2("mkfifo", ticket)  # the node waits for who writes to it
+  words <- c("env", paste0("TMPDIR=", folder), paste0("R_LIBS=", paste(.libPaths(), collapse = ":")),
+             file.path(R.home("bin"), "Rscript"), "--no-init-file", "-e", avenir:::node_expression,
+             paste0("--ticket-file=", ticket))
+  pid_file <- file.path(folder, "pid")
+  line <- sprintf("echo $$ > %s; exec setsid %s >%s 2>&1", shQuote(pid_file), paste(shQuote(words), collapse = " "),
+                  shQuote(file.path(folder, "said")))
+  system2("sh", c("-c", shQuote(line)), wait = FALSE)
+  node_folders <- function() list.files(folder, "^avenir-", full.names = TRUE)
+  expect_true(wait_until(function() length(node_folders()) == 1L && length(readLines(pid_file)) == 1L))
+  pid <- as.integer(readLines(pid_file))
+  system2("kill", c("-TERM", paste0("-", pid)))  # with its template, as schedulers do
+  system2("timeout", c("20", "sh", "-c", shQuote(paste(": >", ticket))))
+  expect_true(wait_until(function() !process_lives(pid)))
+  expect_identical(node_folders(), character())
+})
