@@ -103,9 +103,9 @@ installed_sanitized() {
 }
 
 sanitizing_makevars() {
-  for name in CXX CXX11 CXX14 CXX17; do
-    echo "$name = g++ -fsanitize=address,undefined -fno-omit-frame-pointer"
-    echo "${name}FLAGS = -O1 -g1"
+  for variable in CXX CXX11 CXX14 CXX17; do
+    echo "$variable = g++ -fsanitize=address,undefined -fno-omit-frame-pointer"
+    echo "${variable}FLAGS = -O1 -g1"
   done
 }
 

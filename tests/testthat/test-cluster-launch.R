@@ -3,6 +3,8 @@ launch_id <- avenir:::launch_id
 launch_reason <- avenir:::launch_reason
 launch_stop_command <- avenir:::launch_stop_command
 
+thread_variables <- paste0(names(avenir:::one_thread), "=", avenir:::one_thread)
+
 key <- strrep("ab", 32)
 
 # A session as the engine gives it to launchers; its tickets carry a key that must show up nowhere else.
@@ -202,7 +204,7 @@ test_that("workers_ssh() is one connection and one node for each host", {
   expect_true(all(words %in% command$argv))
   expect_identical(utils::tail(command$argv, 3L)[1:2], c("--", "n1"))
   remote <- words_of_shell(command$argv[length(command$argv)])
-  expect_identical(remote, c("env", "R_LIBS=/libs/a b:/libs/c", node_threads, "Rscript", "--no-init-file",
+  expect_identical(remote, c("env", "R_LIBS=/libs/a b:/libs/c", thread_variables, "Rscript", "--no-init-file",
                              "-e", node_expression, "--workers=2"))
   expect_identical(vapply(commands, `[[`, 0L, "group"), 3:4)
   expect_identical(vapply(commands, `[[`, 0L, "workers"), 2:1)
@@ -245,7 +247,7 @@ test_that("what the login's shell reads is quoted", {
   x <- workers_ssh("n1", rscript = c("nice", "/opt/a b/Rscript"))
   argv <- launch_commands(x, session_stub(libs = odd))[[1L]]$argv
   words <- words_of_shell(argv[length(argv)])
-  expect_identical(words[1:7], c("env", paste0("R_LIBS=", odd), node_threads, "nice", "/opt/a b/Rscript"))
+  expect_identical(words[1:8], c("env", paste0("R_LIBS=", odd), thread_variables, "nice", "/opt/a b/Rscript"))
   expect_error(workers_ssh("n1", rscript = "a\nb"), class = "avenir_invalid_argument")
   expect_error(launch_commands(x, session_stub(libs = "a\nb")), class = "avenir_invalid_argument")
 })
