@@ -36,6 +36,9 @@ signal_child <- function(child, signal, group = FALSE) {
   system(sprintf("kill -%d %s%d", signal, if (group) "-" else "", child$pid))
 }
 
+# Its number may be somebody else's by now: what runs the child's script is killed, and nothing else.
+kill_child <- function(child) tools::pskill(processes_with(file.path(child$folder, "script.R")), tools::SIGKILL)
+
 child_output <- function(child) paste(readLines(file.path(child$folder, "output"), warn = FALSE), collapse = "\n")
 
 # The value that the child marked; waits for it, and fails with the child's output when it does not come.
@@ -43,7 +46,7 @@ child_value <- function(child, name, seconds = 60) {
   file <- file.path(child$folder, name)
   is_over <- function() file.exists(file) || (!is.null(child$pid) && !process_lives(child$pid))
   if (!wait_until(is_over, seconds) || !file.exists(file)) {
-    if (!is.null(child$pid)) tools::pskill(child$pid, tools::SIGKILL)
+    kill_child(child)
     stop("the child did not mark '", name, "' in time; it wrote:\n", child_output(child))
   }
   readRDS(file)
@@ -52,7 +55,7 @@ child_value <- function(child, name, seconds = 60) {
 # Evaluates `code` in a child and gives what it marked as "result".
 in_child <- function(code, seconds = 60, environment = character()) {
   child <- start_child(code, environment)
-  on.exit(tools::pskill(child$pid, tools::SIGKILL))
+  on.exit(kill_child(child))
   child_value(child, "result", seconds)
 }
 

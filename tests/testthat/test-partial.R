@@ -175,7 +175,7 @@ interrupted_map <- function(plan) {
     mark('result', list(class = class(error), message = conditionMessage(error), results = partial_results(error),
                         replay = tryCatch(replay(error), error = class)))
   "))
-  on.exit(tools::pskill(child$pid, tools::SIGKILL))
+  on.exit(kill_child(child))
   begun <- function() length(list.files(child$folder, "^begun")) == max(1L, plan$workers)
   if (!wait_until(begun)) stop("the map did not begin; the child wrote:\n", child_output(child))
   signal_child(child, tools::SIGINT)
