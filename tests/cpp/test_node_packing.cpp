@@ -42,11 +42,13 @@ bool same(const base::SharedBytes& a, const base::SharedBytes& b) {
   return a.size() == b.size() && std::equal(a.data(), a.data() + a.size(), b.data());
 }
 
-// A channel, and the socket at whose other end somebody else is.
+// A channel, and the socket at whose other end somebody else is, who has been greeted: parts come after that only.
 struct Ends {
   sys::FdPair pair = sys::make_socket_pair();
   int socket = pair.second.get();
   NodeChannel channel{std::make_unique<PlainStream>(std::move(pair.first))};
+
+  Ends() { hear(FrameType::kNodeStatus, {}); }
 
   // What the channel takes of one frame.
   void hear(FrameType type, const base::Bytes& body) {
@@ -58,15 +60,20 @@ struct Ends {
   }
 };
 
-// One channel sends `bytes`, the other takes them.
-void travels(NodeChannel& from, NodeChannel& to, const base::SharedBytes& bytes) {
-  const uint64_t number = from.push_thing(bytes);
+// One channel says something, and the other hears it after all that was sent before.
+void speaks(NodeChannel& from, NodeChannel& to) {
   from.push(FrameType::kNodeStatus, 0);
   std::vector<wire::Frame> frames;
   while (frames.empty()) {
     from.flush();
     to.receive(frames);
   }
+}
+
+// One channel sends `bytes`, the other takes them.
+void travels(NodeChannel& from, NodeChannel& to, const base::SharedBytes& bytes) {
+  const uint64_t number = from.push_thing(bytes);
+  speaks(from, to);
   CHECK(same(to.take({0, number}).bytes(), bytes));
 }
 
@@ -105,6 +112,8 @@ TEST_CASE("a large thing arrives as it was, packed or not, in either direction" 
   sys::FdPair pair = sys::make_socket_pair();
   NodeChannel a(std::make_unique<PlainStream>(std::move(pair.first)));
   NodeChannel b(std::make_unique<PlainStream>(std::move(pair.second)));
+  speaks(a, b);
+  speaks(b, a);
   travels(a, b, monotonous(5 << 20));
   for (NodeChannel* const channel : {&a, &b}) {
     channel->unpack();
