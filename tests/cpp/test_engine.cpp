@@ -456,14 +456,15 @@ TEST_CASE("after a loss later elements of a map are not begun") {
   const TempFolder folder;
   TestSession session(folder.path(), "well", 1);
   MapSpec map;
-  map.elements = {"echo 0", "echo 1", "hold", "echo 3"};
+  map.elements = echoes(100000);  // another worker may begin with some before it is known how this one ended
+  map.elements[2] = "hold";
   const uint64_t job = session.submit_map(map);
   CHECK(session.value_of(job, 0) == "0");
   CHECK(session.value_of(job, 1) == "1");
   REQUIRE(::kill(session.engine().worker_infos().at(0).pid, SIGKILL) == 0);
   CHECK(session.loss_of(job, 2).element == 2);
   CHECK(session.value("echo after") == "after");
-  CHECK_FALSE(session.engine().answered(job, 3));
+  CHECK_FALSE(session.engine().answered(job, 99999));
 }
 
 TEST_CASE("an error at one element stops later ones only") {
