@@ -66,8 +66,7 @@ thread_rnorm <- function(n, state, mean = 0, sd = 1) {
 }
 
 draw_on_threads <- function(n, state, normal, offset, factor) {
-  load_compute()
-  cpp_thread_draws(state, n, normal, offset, factor, current_threads())
+  on_threads(cpp_thread_draws, state, n, normal, offset, factor)
 }
 
 # Both as long as the pairs that runif() makes of them, unless one is a single number.

@@ -70,11 +70,6 @@ reduce_on_threads <- function(x, na.rm, call) {
   if (is_for_base(x)) eval(call) else cpp_threaded(call, environment())
 }
 
-on_threads <- function(door, ...) {
-  load_compute()
-  door(..., current_threads())
-}
-
 # Below so many elements threads gain nothing.
 fewest_for_threads <- 10000L
 
@@ -89,6 +84,17 @@ check_thread_vector <- function(x, name = "x", factors = FALSE, remedy = NULL) {
   if (plain || isS4(x)) return(invisible(x))
   what <- if (factors) "numeric, integer or logical vector or a factor" else "numeric, integer or logical vector"
   invalid_argument(sprintf("`%s` must be a %s, no object of type %s", name, what, typeof(x)), x, remedy)
+}
+
+# Those of `caller`, which has them as `...`.
+check_thread_vectors <- function(vectors, caller, remedy) {
+  if (!length(vectors)) invalid_argument(paste(caller, "needs at least one vector"), vectors)
+  for (i in seq_along(vectors)) check_thread_vector(vectors[[i]], paste0("..", i), factors = TRUE, remedy = remedy)
+}
+
+check_one_length <- function(vectors, caller) {
+  if (length(unique(lengths(vectors))) == 1L) return(vectors)
+  invalid_argument(sprintf("the vectors of %s must have one length", caller), lengths(vectors))
 }
 
 # ---- Sorting ----
@@ -152,15 +158,9 @@ thread_order <- function(..., na.last = TRUE, decreasing = FALSE) {
 }
 
 order_keys <- function(keys) {
-  if (!length(keys)) invalid_argument("thread_order() needs at least one vector", keys)
-  for (i in seq_along(keys)) {
-    check_thread_vector(keys[[i]], paste0("..", i), factors = TRUE, remedy = "order() orders strings.")
-  }
+  check_thread_vectors(keys, "thread_order()", "order() orders strings.")
   keys <- lapply(keys, function(key) if (is.object(key)) as.vector(xtfrm(key)) else key)
-  if (length(unique(lengths(keys))) > 1L) {
-    invalid_argument("the vectors of thread_order() must have one length", lengths(keys))
-  }
-  keys
+  check_one_length(keys, "thread_order()")
 }
 
 check_na_last <- function(x) {
@@ -199,8 +199,8 @@ check_decreasing <- function(x, keys) {
 thread_table <- function(..., useNA = c("no", "ifany", "always"), dnn = NULL) {
   useNA <- match.arg(useNA)
   vectors <- list(...)
-  if (!length(vectors)) invalid_argument("thread_table() needs at least one vector", vectors)
-  check_table_vectors(vectors)
+  check_thread_vectors(vectors, "thread_table()", "table() counts strings; a factor of them is counted fast.")
+  check_one_length(vectors, "thread_table()")
   if (is.null(dnn)) dnn <- argument_names(substitute(list(...)))
   if (any(vapply(vectors, is_for_base_table, NA, useNA))) {
     return(do.call(table, c(unname(vectors), list(useNA = useNA, dnn = dnn))))
@@ -210,16 +210,6 @@ thread_table <- function(..., useNA = c("no", "ifany", "always"), dnn = NULL) {
   counts <- counted$counts
   if (all(counts <= .Machine$integer.max)) counts <- as.integer(counts)
   structure(array(counts, lengths(counted$levels), stats::setNames(counted$levels, dnn)), class = "table")
-}
-
-check_table_vectors <- function(vectors) {
-  for (i in seq_along(vectors)) {
-    check_thread_vector(vectors[[i]], paste0("..", i), factors = TRUE,
-                        remedy = "table() counts strings; a factor of them is counted fast.")
-  }
-  if (length(unique(lengths(vectors))) > 1L) {
-    invalid_argument("the vectors of thread_table() must have one length", lengths(vectors))
-  }
 }
 
 # Of other classes as.character() says what is one value. NaN and NA are two.

@@ -74,6 +74,12 @@ load_compute <- function() {
   })
 }
 
+# Calls a door whose last argument is the number of threads.
+on_threads <- function(door, ...) {
+  load_compute()
+  door(..., current_threads())
+}
+
 # ---- Expressions ----
 
 #' Vectorised expressions on several threads

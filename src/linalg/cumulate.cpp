@@ -1,25 +1,21 @@
 #include "linalg/cumulate.h"
 
 #include <algorithm>
-#include <utility>
-#include <vector>
 
 #include "linalg/program.h"
-#include "par/parallel_for.h"
+#include "par/pieces.h"
 
 namespace avenir::linalg {
 
 namespace {
 
-constexpr uint64_t kPiece = 65536;
+using par::kPiece;
 
 // The sum before each block, of what sum(begin, end) gives for it.
-template <typename Total, typename Sum>
-std::vector<Total> sums_before(uint64_t count, const Sum& sum) {
-  std::vector<Total> before((count + kPiece - 1) / kPiece);
-  par::parallel_for(count, kPiece, [&](size_t begin, size_t end) { before[begin / kPiece] = sum(begin, end); });
-  Total next = 0;
-  for (Total& block : before) next += std::exchange(block, next);
+template <typename Sum>
+auto sums_before(uint64_t count, const Sum& sum) {
+  auto before = par::map_pieces(count, sum);
+  par::make_sums_before(before);
   return before;
 }
 
@@ -43,7 +39,7 @@ End cumulate_block(const int32_t* x, uint64_t begin, uint64_t end, int64_t sum, 
 }  // namespace
 
 void cumulate(const double* x, uint64_t count, double* out) {
-  const auto before = sums_before<long double>(count, [x](size_t begin, size_t end) {
+  const auto before = sums_before(count, [x](size_t begin, size_t end) {
     long double sum = 0;
     for (size_t i = begin; i < end; ++i) sum += x[i];
     return sum;
@@ -55,15 +51,13 @@ void cumulate(const double* x, uint64_t count, double* out) {
 }
 
 bool cumulate(const int32_t* x, uint64_t count, int32_t* out) {
-  const auto before = sums_before<int64_t>(count, [x](size_t begin, size_t end) {
+  const auto before = sums_before(count, [x](size_t begin, size_t end) {
     int64_t sum = 0;
     for (size_t i = begin; i < end; ++i) sum += x[i] == kNaInteger ? 0 : x[i];
     return sum;
   });
-  std::vector<End> ends(before.size());
-  par::parallel_for(count, kPiece, [&](size_t begin, size_t end) {
-    ends[begin / kPiece] = cumulate_block(x, begin, end, before[begin / kPiece], out);
-  });
+  const auto ends = par::map_pieces(
+      count, [&](size_t begin, size_t end) { return cumulate_block(x, begin, end, before[begin / kPiece], out); });
   const auto first = std::min_element(ends.begin(), ends.end(), [](End a, End b) { return a.at < b.at; });
   if (first == ends.end() || first->at == UINT64_MAX) return false;
   std::fill(out + first->at, out + count, kNaInteger);

@@ -6,16 +6,14 @@
 #include <numeric>
 #include <utility>
 
-#include "par/parallel_for.h"
+#include "par/pieces.h"
 #include "sort/stable_sort.h"
 
 namespace avenir::sort {
 
 namespace {
 
-constexpr size_t kPiece = 65536;
-
-size_t pieces_of(size_t count) { return (count + kPiece - 1) / kPiece; }
+using par::kPiece;
 
 bool has_missing(const std::vector<Column>& columns, size_t row) {
   bool missing = false;
@@ -26,21 +24,18 @@ bool has_missing(const std::vector<Column>& columns, size_t row) {
 // How many elements of each piece keep() says TRUE of.
 template <typename Keep>
 std::vector<size_t> count_pieces(size_t count, const Keep& keep) {
-  std::vector<size_t> counts(pieces_of(count));
-  par::parallel_for(count, kPiece, [&](size_t begin, size_t end) {
+  return par::map_pieces(count, [&keep](size_t begin, size_t end) {
     size_t kept = 0;
     for (size_t i = begin; i < end; ++i) kept += keep(i) ? 1 : 0;
-    counts[begin / kPiece] = kept;
+    return kept;
   });
-  return counts;
 }
 
 // Calls kept(k, i) or other(k, i) for each element i, which is the k-th of its kind.
 template <typename Keep, typename Kept, typename Other>
 void part(size_t count, const Keep& keep, const Kept& kept, const Other& other) {
   std::vector<size_t> before = count_pieces(count, keep);
-  size_t next = 0;
-  for (size_t& piece : before) next += std::exchange(piece, next);
+  par::make_sums_before(before);
   par::parallel_for(count, kPiece, [&](size_t begin, size_t end) {
     size_t k = before[begin / kPiece];
     for (size_t i = begin; i < end; ++i) {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <numeric>
 
-#include "par/parallel_for.h"
+#include "par/pieces.h"
 #include "sort/sort.h"
 #include "sort/stable_sort.h"
 
@@ -12,7 +12,8 @@ namespace avenir::sort {
 
 namespace {
 
-constexpr size_t kPiece = 65536;
+using par::kPiece;
+
 constexpr size_t kFewCells = 65536;  // that every thread may have for itself
 
 size_t piece_for_each_thread(size_t count) { return std::max<size_t>(count / par::threads() + 1, kPiece); }
@@ -38,14 +39,13 @@ struct Range {
 };
 
 Range range_of(const int32_t* x, size_t count) {
-  std::vector<Range> parts((count + kPiece - 1) / kPiece);
-  par::parallel_for(count, kPiece, [&](size_t begin, size_t end) {
+  const auto parts = par::map_pieces(count, [x](size_t begin, size_t end) {
     Range range;
     for (size_t i = begin; i < end; ++i) {
       range.least = std::min(range.least, is_missing(x[i]) ? INT32_MAX : x[i]);
       range.most = std::max(range.most, x[i]);  // NA is the least of all
     }
-    parts[begin / kPiece] = range;
+    return range;
   });
   Range total;
   for (const Range& part : parts) total.add(part);
