@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "device/device.h"
 #include "linalg/evaluate.h"
 #include "linalg/math_library.h"
 #include "linalg/program.h"
@@ -16,7 +17,7 @@ namespace avenir::compute {
 
 // Raised with every change of what follows: the two are installed together, but a session may have loaded one of them
 // before an installation and the other after it.
-inline constexpr uint32_t kApiVersion = 2;
+inline constexpr uint32_t kApiVersion = 3;
 
 struct Api {
   uint32_t version;
@@ -56,6 +57,14 @@ struct Api {
   std::vector<uint64_t> (*count_cells)(const std::vector<const int32_t*>& codes, const std::vector<size_t>& extents,
                                        size_t count);
   bool (*are_codes)(const int32_t* codes, size_t count, size_t extent);
+
+  // device/device.h
+  void (*set_collector)(std::function<void()> collector);
+  const std::vector<device::Description>& (*gpus)();
+  const std::string& (*gpus_missing)();
+  device::GpuStatus (*gpu_status)();
+  device::Device& (*gpu_device)(int index);
+  bool (*is_forked_from_gpu_user)();
 };
 
 inline constexpr const char* kApiSymbol = "avenir_compute_api";

@@ -59,10 +59,33 @@ void pad(T* tile, size_t count) {
 }
 
 template <typename T>
-void stage(const Input& input, uint64_t at, void* tile, size_t count) {
+void stage_as(const Input& input, uint64_t at, void* tile, size_t count) {
   T* const to = static_cast<T*>(tile);
   copy_recycled(static_cast<const T*>(input.data), input.length, at, to, count);
   pad(to, count);
+}
+
+void stage_floats(const Input& input, uint64_t at, void* tile, size_t count) {
+  float some[kTile];
+  double* const to = static_cast<double*>(tile);
+  copy_recycled(static_cast<const float*>(input.data), input.length, at, some, count);
+  std::copy(some, some + count, to);
+  pad(to, count);
+}
+
+void stage(const Input& input, uint64_t at, void* tile, size_t count) {
+  if (input.type == Type::kFloat) return stage_floats(input, at, tile, count);
+  input.type == Type::kDouble ? stage_as<double>(input, at, tile, count) : stage_as<int32_t>(input, at, tile, count);
+}
+
+// A tile of doubles or integers as elements of `type`.
+void write_tile(const void* tile, Type type, size_t count, void* out) {
+  if (type != Type::kFloat) {
+    std::memcpy(out, tile, count * size_of(type));
+    return;
+  }
+  const double* const numbers = static_cast<const double*>(tile);
+  std::transform(numbers, numbers + count, static_cast<float*>(out), [](double x) { return static_cast<float>(x); });
 }
 
 // A program at work on one tile after the other, on one thread.
@@ -89,14 +112,14 @@ class TileRun {
   void place_inputs(uint64_t at) {
     for (size_t i = 0; i < inputs_.size(); ++i) {
       const Input& input = program_.inputs[i];
-      const bool direct = input.length == program_.length && count_ == kTile;
+      const bool direct = input.length == program_.length && count_ == kTile && input.type != Type::kFloat;
       if (direct) {
         inputs_[i] = static_cast<const uint8_t*>(input.data) + at * size_of(input.type);
         continue;
       }
       uint8_t* const tile = scratch_.tile(program_.registers + i);
       inputs_[i] = tile;
-      input.type == Type::kDouble ? stage<double>(input, at, tile, count_) : stage<int32_t>(input, at, tile, count_);
+      stage(input, at, tile, count_);
     }
   }
 
@@ -227,7 +250,7 @@ void reduce_integers(const Program& program, const int32_t* x, size_t count, Tot
 }
 
 void reduce(const Program& program, const void* tile, size_t count, Totals& totals) {
-  if (program.type == Type::kDouble)
+  if (program.type == Type::kDouble || program.type == Type::kFloat)
     reduce_doubles(program, static_cast<const double*>(tile), count, totals);
   else
     reduce_integers(program, static_cast<const int32_t*>(tile), count, totals);
@@ -235,15 +258,15 @@ void reduce(const Program& program, const void* tile, size_t count, Totals& tota
 
 void run_block(const Program& program, uint8_t* out, uint64_t begin, uint64_t end, Outcome& outcome) {
   TileRun run(program, outcome.events.data());
-  const size_t size = size_of(program.type);
+  const bool direct = program.type != Type::kFloat;  // the last step may write to `out`
   for (uint64_t at = begin; at < end; at += kTile) {
     const size_t count = static_cast<size_t>(std::min<uint64_t>(kTile, end - at));
-    uint8_t* const target = out == nullptr ? nullptr : out + at * size;
-    const void* const result = run.run(at, count, target);
+    uint8_t* const target = out == nullptr ? nullptr : out + at * size_of(program.type);
+    const void* const result = run.run(at, count, direct ? target : nullptr);
     if (target == nullptr)
       reduce(program, result, count, outcome.totals);
     else if (result != target)
-      std::memcpy(target, result, count * size);
+      write_tile(result, program.type, count, target);
   }
 }
 

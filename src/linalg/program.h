@@ -10,18 +10,19 @@
 // (expression/compiler.h) and evaluate() runs (linalg/evaluate.h). Plain data; knows no R and no threads.
 //
 // Elements are R's: 8-byte doubles whose NA is one of the NaNs, and 4-byte integers and logicals whose NA is
-// kNaInteger.
+// kNaInteger; and 4-byte floats, which R has not: inputs and results of gpu_array (device/device.h).
 namespace avenir::linalg {
 
 inline constexpr int32_t kNaInteger = INT32_MIN;
 inline constexpr uint64_t kNaBits = 0x7FF00000000007A2;  // of R's NA_real_; quiet once it went through the processor
 
-enum class Type : uint8_t { kDouble, kInteger, kLogical };
+enum class Type : uint8_t { kDouble, kInteger, kLogical, kFloat };
 
 inline size_t size_of(Type type) { return type == Type::kDouble ? sizeof(double) : sizeof(int32_t); }
 
 // clang-format off
-// Operations with a kernel for tiles. Names end with what they take: D doubles, I integers or logicals.
+// Operations with a kernel for tiles. Names end with what they take: D doubles (where the program is `single`, a GPU
+// computes floats instead), I integers or logicals. Inputs that are floats are read as doubles.
 #define AVENIR_TILE_OPS(X)                                                                                          \
   X(AddD)                                                                                                           \
   X(SubD) X(MulD) X(DivD) X(NegD) X(AddI) X(SubI) X(MulI) X(NegI) X(ModD) X(IdivD) X(ModI) X(IdivI) X(EqD) X(NeD)   \
@@ -95,6 +96,8 @@ struct Program {
   uint64_t length = 0;        // of the result, before the reduction
   Reduction reduction = Reduction::kNone;
   bool na_rm = false;
+  bool single = false;  // floats suffice for D operations
+  bool fast = false;    // and so do a GPU's approximations of the mathematical functions
 };
 
 // What happened to some element of a step.

@@ -202,3 +202,20 @@ TEST_CASE("integers that overflow are NA, and NA stays NA") {
     CHECK(after(Op::kMulI) == x);
   });
 }
+
+TEST_CASE("floats are read as doubles, computed as such, and rounded once") {
+  with_each_library([] {
+    for (const size_t count : {1U, 1023U, 1024U, 3000U}) {
+      const auto x = numbers(count);
+      const std::vector<float> single(x.begin(), x.end());
+      std::vector<double> same(single.begin(), single.end());
+      const auto expected = run(example(same));
+      Program program = example(x);
+      program.inputs = {{single.data(), single.size(), Type::kFloat}};
+      program.type = Type::kFloat;
+      std::vector<float> out(count);
+      evaluate(program, out.data(), 0, count);
+      for (size_t i = 0; i < count; ++i) REQUIRE(out[i] == static_cast<float>(expected[i]));
+    }
+  });
+}
