@@ -44,7 +44,8 @@ FUNCTION Real ModD(Real x, Real by, unsigned& events) {
   if (fabs(quotient) > Real(kExact)) events |= kPrecisionLost;
   const Real rest = fmod(x, by);
   if (rest == Real(0) || (rest < Real(0)) == (by < Real(0))) return rest;
-  return fabs(rest) < fabs(by) * Real(5.4e-20) ? Real(0) : rest + by;  // beyond R's long doubles
+  const bool lost = is_finite(by) && fabs(rest) < fabs(by) * Real(5.4e-20);  // in R's long doubles
+  return lost ? Real(0) : rest + by;
 }
 FUNCTION Real IdivD(Real x, Real by, unsigned&) {
   const Real quotient = keep(x / by, x, by);
