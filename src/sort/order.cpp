@@ -44,7 +44,7 @@ void find_runs(size_t begin, size_t end, const Same& same, std::vector<Run>& run
 
 // ---- The first order: of numbers that have the row in them ----
 
-// The rows that have a place in the order, as `packing` has them: put(k, i) is called for each.
+// Calls put(k, i) for each row i without a missing element, the k-th of them.
 template <typename Put>
 void for_complete(const std::vector<Column>& columns, size_t count, const Put& put) {
   part(
@@ -56,9 +56,8 @@ void sort_packed(Rows& rows, const std::vector<Column>& columns, size_t total, M
   const size_t count = rows.count, chunks = chunks_of(count);
   auto other = chunks > 1 ? room_for<uint64_t>(count) : nullptr;
   uint64_t* const items = rows.row.get();
-  if (missing == Missing::kLeftOut && count < total)
-    for_complete(columns, total, [&](size_t k, size_t i) { packing.pack(i, i + 1, items + k); });
-  const bool packed = missing == Missing::kLeftOut && count < total;
+  const bool packed = count < total;
+  if (packed) for_complete(columns, total, [&](size_t k, size_t i) { packing.pack(i, i + 1, items + k); });
   merge_sort(items, other.get(), count, chunks, false, [&](size_t begin, size_t end) {
     if (!packed) packing.pack(begin, end, items + begin);
   });
