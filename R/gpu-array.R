@@ -114,11 +114,6 @@ gpu_type <- function(x) cpp_gpu_type(check_gpu_array(x))
 #' @export
 gpu_device <- function(x) cpp_gpu_device(check_gpu_array(x))
 
-#' @rdname gpu_array
-#' @importFrom methods setClass new
-#' @export
-methods::setClass("gpu_array", slots = c(node = "ANY", Dim = "ANY", Dimnames = "ANY", Names = "ANY"))
-
 # ---- Making ----
 
 array_types <- c("double", "float", "integer", "logical")
@@ -300,10 +295,6 @@ is.array.gpu_array <- function(x) !is.null(x@Dim)
 is.numeric.gpu_array <- function(x) cpp_gpu_type(x) != "logical"
 
 # ---- Printing ----
-
-#' @importFrom methods show
-#' @exportMethod show
-methods::setMethod("show", "gpu_array", function(object) print.gpu_array(object))
 
 #' @export
 format.gpu_array <- function(x, ...) format(as_base(x), ...)
