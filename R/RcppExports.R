@@ -197,6 +197,182 @@ cpp_find_reference <- function(object) {
     .Call(`_avenir_cpp_find_reference`, object)
 }
 
+cpp_gpus <- function() {
+    .Call(`_avenir_cpp_gpus`)
+}
+
+cpp_gpu_status <- function() {
+    .Call(`_avenir_cpp_gpu_status`)
+}
+
+cpp_gpu_is_forked <- function() {
+    .Call(`_avenir_cpp_gpu_is_forked`)
+}
+
+cpp_gpu_memory <- function(device) {
+    .Call(`_avenir_cpp_gpu_memory`, device)
+}
+
+cpp_gpu_set_limit <- function(device, bytes) {
+    .Call(`_avenir_cpp_gpu_set_limit`, device, bytes)
+}
+
+cpp_gpu_trim <- function(device) {
+    .Call(`_avenir_cpp_gpu_trim`, device)
+}
+
+cpp_gpu_sync <- function(device) {
+    .Call(`_avenir_cpp_gpu_sync`, device)
+}
+
+cpp_gpu_precision <- function(device, exact) {
+    .Call(`_avenir_cpp_gpu_precision`, device, exact)
+}
+
+cpp_gpu_make <- function(x, type, device, dim, dimnames, names) {
+    .Call(`_avenir_cpp_gpu_make`, x, type, device, dim, dimnames, names)
+}
+
+cpp_gpu_fetch <- function(x) {
+    .Call(`_avenir_cpp_gpu_fetch`, x)
+}
+
+cpp_gpu_length <- function(x) {
+    .Call(`_avenir_cpp_gpu_length`, x)
+}
+
+cpp_gpu_type <- function(x) {
+    .Call(`_avenir_cpp_gpu_type`, x)
+}
+
+cpp_gpu_device <- function(x) {
+    .Call(`_avenir_cpp_gpu_device`, x)
+}
+
+cpp_gpu_is_computed <- function(x) {
+    .Call(`_avenir_cpp_gpu_is_computed`, x)
+}
+
+cpp_gpu_compute <- function(x) {
+    .Call(`_avenir_cpp_gpu_compute`, x)
+}
+
+cpp_gpu_copy <- function(x, device) {
+    .Call(`_avenir_cpp_gpu_copy`, x, device)
+}
+
+cpp_gpu_draws <- function(seed, n, normal, offset, factor, type, device) {
+    .Call(`_avenir_cpp_gpu_draws`, seed, n, normal, offset, factor, type, device)
+}
+
+cpp_gpu_product <- function(a, b, transpose_a, transpose_b) {
+    .Call(`_avenir_cpp_gpu_product`, a, b, transpose_a, transpose_b)
+}
+
+cpp_gpu_transpose <- function(a) {
+    .Call(`_avenir_cpp_gpu_transpose`, a)
+}
+
+cpp_gpu_chol <- function(a) {
+    .Call(`_avenir_cpp_gpu_chol`, a)
+}
+
+cpp_gpu_chol2inv <- function(a) {
+    .Call(`_avenir_cpp_gpu_chol2inv`, a)
+}
+
+cpp_gpu_backsolve <- function(r, x, upper, transpose) {
+    .Call(`_avenir_cpp_gpu_backsolve`, r, x, upper, transpose)
+}
+
+cpp_gpu_solve <- function(a, b, tolerance) {
+    .Call(`_avenir_cpp_gpu_solve`, a, b, tolerance)
+}
+
+cpp_gpu_determinant <- function(a) {
+    .Call(`_avenir_cpp_gpu_determinant`, a)
+}
+
+cpp_gpu_qr <- function(a) {
+    .Call(`_avenir_cpp_gpu_qr`, a)
+}
+
+cpp_gpu_qr_apply <- function(qr, tau, c, transpose) {
+    .Call(`_avenir_cpp_gpu_qr_apply`, qr, tau, c, transpose)
+}
+
+cpp_gpu_svd <- function(a, vectors) {
+    .Call(`_avenir_cpp_gpu_svd`, a, vectors)
+}
+
+cpp_gpu_eigen <- function(a, symmetric, vectors) {
+    .Call(`_avenir_cpp_gpu_eigen`, a, symmetric, vectors)
+}
+
+cpp_gpu_ops <- function(name, e1, e2) {
+    .Call(`_avenir_cpp_gpu_ops`, name, e1, e2)
+}
+
+cpp_gpu_map <- function(name, x) {
+    .Call(`_avenir_cpp_gpu_map`, name, x)
+}
+
+cpp_gpu_log <- function(x, base) {
+    .Call(`_avenir_cpp_gpu_log`, x, base)
+}
+
+cpp_gpu_atan2 <- function(y, x) {
+    .Call(`_avenir_cpp_gpu_atan2`, y, x)
+}
+
+cpp_gpu_choose <- function(test, yes, no) {
+    .Call(`_avenir_cpp_gpu_choose`, test, yes, no)
+}
+
+cpp_gpu_extremes <- function(least, na_rm, objects) {
+    .Call(`_avenir_cpp_gpu_extremes`, least, na_rm, objects)
+}
+
+cpp_gpu_as_type <- function(x, type) {
+    .Call(`_avenir_cpp_gpu_as_type`, x, type)
+}
+
+cpp_gpu_reduce <- function(name, x, na_rm) {
+    .Call(`_avenir_cpp_gpu_reduce`, name, x, na_rm)
+}
+
+cpp_gpu_margins <- function(x, rows, columns, by_row, means, na_rm) {
+    .Call(`_avenir_cpp_gpu_margins`, x, rows, columns, by_row, means, na_rm)
+}
+
+cpp_gpu_which <- function(x, greatest) {
+    .Call(`_avenir_cpp_gpu_which`, x, greatest)
+}
+
+cpp_gpu_cumsum <- function(x) {
+    .Call(`_avenir_cpp_gpu_cumsum`, x)
+}
+
+cpp_gpu_gather <- function(x, rows, i, j) {
+    .Call(`_avenir_cpp_gpu_gather`, x, rows, i, j)
+}
+
+cpp_gpu_scatter <- function(x, values, rows, i, j) {
+    .Call(`_avenir_cpp_gpu_scatter`, x, values, rows, i, j)
+}
+
+cpp_gpu_bind <- function(parts, columns) {
+    .Call(`_avenir_cpp_gpu_bind`, parts, columns)
+}
+
+cpp_gpu_sort <- function(x, decreasing, keep_missing) {
+    .Call(`_avenir_cpp_gpu_sort`, x, decreasing, keep_missing)
+}
+
+cpp_gpu_order <- function(keys, decreasing) {
+    .Call(`_avenir_cpp_gpu_order`, keys, decreasing)
+}
+
 cpp_get_options <- function(names) {
     .Call(`_avenir_cpp_get_options`, names)
 }

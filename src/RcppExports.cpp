@@ -544,6 +544,500 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_gpus
+SEXP cpp_gpus();
+RcppExport SEXP _avenir_cpp_gpus() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_gpus());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_status
+SEXP cpp_gpu_status();
+RcppExport SEXP _avenir_cpp_gpu_status() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_status());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_is_forked
+bool cpp_gpu_is_forked();
+RcppExport SEXP _avenir_cpp_gpu_is_forked() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_is_forked());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_memory
+SEXP cpp_gpu_memory(std::string device);
+RcppExport SEXP _avenir_cpp_gpu_memory(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_memory(device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_set_limit
+SEXP cpp_gpu_set_limit(std::string device, double bytes);
+RcppExport SEXP _avenir_cpp_gpu_set_limit(SEXP deviceSEXP, SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    Rcpp::traits::input_parameter< double >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_set_limit(device, bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_trim
+SEXP cpp_gpu_trim(std::string device);
+RcppExport SEXP _avenir_cpp_gpu_trim(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_trim(device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_sync
+SEXP cpp_gpu_sync(std::string device);
+RcppExport SEXP _avenir_cpp_gpu_sync(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_sync(device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_precision
+SEXP cpp_gpu_precision(std::string device, SEXP exact);
+RcppExport SEXP _avenir_cpp_gpu_precision(SEXP deviceSEXP, SEXP exactSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type exact(exactSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_precision(device, exact));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_make
+SEXP cpp_gpu_make(SEXP x, std::string type, std::string device, SEXP dim, SEXP dimnames, SEXP names);
+RcppExport SEXP _avenir_cpp_gpu_make(SEXP xSEXP, SEXP typeSEXP, SEXP deviceSEXP, SEXP dimSEXP, SEXP dimnamesSEXP, SEXP namesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< std::string >::type type(typeSEXP);
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type dim(dimSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type dimnames(dimnamesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type names(namesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_make(x, type, device, dim, dimnames, names));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_fetch
+SEXP cpp_gpu_fetch(SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_fetch(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_fetch(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_length
+SEXP cpp_gpu_length(SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_length(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_length(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_type
+SEXP cpp_gpu_type(SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_type(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_type(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_device
+SEXP cpp_gpu_device(SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_device(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_device(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_is_computed
+SEXP cpp_gpu_is_computed(SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_is_computed(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_is_computed(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_compute
+SEXP cpp_gpu_compute(SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_compute(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_compute(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_copy
+SEXP cpp_gpu_copy(SEXP x, std::string device);
+RcppExport SEXP _avenir_cpp_gpu_copy(SEXP xSEXP, SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_copy(x, device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_draws
+SEXP cpp_gpu_draws(SEXP seed, double n, bool normal, double offset, double factor, std::string type, std::string device);
+RcppExport SEXP _avenir_cpp_gpu_draws(SEXP seedSEXP, SEXP nSEXP, SEXP normalSEXP, SEXP offsetSEXP, SEXP factorSEXP, SEXP typeSEXP, SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type seed(seedSEXP);
+    Rcpp::traits::input_parameter< double >::type n(nSEXP);
+    Rcpp::traits::input_parameter< bool >::type normal(normalSEXP);
+    Rcpp::traits::input_parameter< double >::type offset(offsetSEXP);
+    Rcpp::traits::input_parameter< double >::type factor(factorSEXP);
+    Rcpp::traits::input_parameter< std::string >::type type(typeSEXP);
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_draws(seed, n, normal, offset, factor, type, device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_product
+SEXP cpp_gpu_product(SEXP a, SEXP b, bool transpose_a, bool transpose_b);
+RcppExport SEXP _avenir_cpp_gpu_product(SEXP aSEXP, SEXP bSEXP, SEXP transpose_aSEXP, SEXP transpose_bSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type b(bSEXP);
+    Rcpp::traits::input_parameter< bool >::type transpose_a(transpose_aSEXP);
+    Rcpp::traits::input_parameter< bool >::type transpose_b(transpose_bSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_product(a, b, transpose_a, transpose_b));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_transpose
+SEXP cpp_gpu_transpose(SEXP a);
+RcppExport SEXP _avenir_cpp_gpu_transpose(SEXP aSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_transpose(a));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_chol
+SEXP cpp_gpu_chol(SEXP a);
+RcppExport SEXP _avenir_cpp_gpu_chol(SEXP aSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_chol(a));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_chol2inv
+SEXP cpp_gpu_chol2inv(SEXP a);
+RcppExport SEXP _avenir_cpp_gpu_chol2inv(SEXP aSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_chol2inv(a));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_backsolve
+SEXP cpp_gpu_backsolve(SEXP r, SEXP x, bool upper, bool transpose);
+RcppExport SEXP _avenir_cpp_gpu_backsolve(SEXP rSEXP, SEXP xSEXP, SEXP upperSEXP, SEXP transposeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type r(rSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< bool >::type upper(upperSEXP);
+    Rcpp::traits::input_parameter< bool >::type transpose(transposeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_backsolve(r, x, upper, transpose));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_solve
+SEXP cpp_gpu_solve(SEXP a, SEXP b, double tolerance);
+RcppExport SEXP _avenir_cpp_gpu_solve(SEXP aSEXP, SEXP bSEXP, SEXP toleranceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type b(bSEXP);
+    Rcpp::traits::input_parameter< double >::type tolerance(toleranceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_solve(a, b, tolerance));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_determinant
+SEXP cpp_gpu_determinant(SEXP a);
+RcppExport SEXP _avenir_cpp_gpu_determinant(SEXP aSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_determinant(a));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_qr
+SEXP cpp_gpu_qr(SEXP a);
+RcppExport SEXP _avenir_cpp_gpu_qr(SEXP aSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_qr(a));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_qr_apply
+SEXP cpp_gpu_qr_apply(SEXP qr, SEXP tau, SEXP c, bool transpose);
+RcppExport SEXP _avenir_cpp_gpu_qr_apply(SEXP qrSEXP, SEXP tauSEXP, SEXP cSEXP, SEXP transposeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type qr(qrSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type tau(tauSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type c(cSEXP);
+    Rcpp::traits::input_parameter< bool >::type transpose(transposeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_qr_apply(qr, tau, c, transpose));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_svd
+SEXP cpp_gpu_svd(SEXP a, bool vectors);
+RcppExport SEXP _avenir_cpp_gpu_svd(SEXP aSEXP, SEXP vectorsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    Rcpp::traits::input_parameter< bool >::type vectors(vectorsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_svd(a, vectors));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_eigen
+SEXP cpp_gpu_eigen(SEXP a, bool symmetric, bool vectors);
+RcppExport SEXP _avenir_cpp_gpu_eigen(SEXP aSEXP, SEXP symmetricSEXP, SEXP vectorsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type a(aSEXP);
+    Rcpp::traits::input_parameter< bool >::type symmetric(symmetricSEXP);
+    Rcpp::traits::input_parameter< bool >::type vectors(vectorsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_eigen(a, symmetric, vectors));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_ops
+SEXP cpp_gpu_ops(SEXP name, SEXP e1, SEXP e2);
+RcppExport SEXP _avenir_cpp_gpu_ops(SEXP nameSEXP, SEXP e1SEXP, SEXP e2SEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type e1(e1SEXP);
+    Rcpp::traits::input_parameter< SEXP >::type e2(e2SEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_ops(name, e1, e2));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_map
+SEXP cpp_gpu_map(SEXP name, SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_map(SEXP nameSEXP, SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_map(name, x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_log
+SEXP cpp_gpu_log(SEXP x, double base);
+RcppExport SEXP _avenir_cpp_gpu_log(SEXP xSEXP, SEXP baseSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< double >::type base(baseSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_log(x, base));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_atan2
+SEXP cpp_gpu_atan2(SEXP y, SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_atan2(SEXP ySEXP, SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type y(ySEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_atan2(y, x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_choose
+SEXP cpp_gpu_choose(SEXP test, SEXP yes, SEXP no);
+RcppExport SEXP _avenir_cpp_gpu_choose(SEXP testSEXP, SEXP yesSEXP, SEXP noSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type test(testSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type yes(yesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type no(noSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_choose(test, yes, no));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_extremes
+SEXP cpp_gpu_extremes(bool least, bool na_rm, SEXP objects);
+RcppExport SEXP _avenir_cpp_gpu_extremes(SEXP leastSEXP, SEXP na_rmSEXP, SEXP objectsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< bool >::type least(leastSEXP);
+    Rcpp::traits::input_parameter< bool >::type na_rm(na_rmSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type objects(objectsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_extremes(least, na_rm, objects));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_as_type
+SEXP cpp_gpu_as_type(SEXP x, std::string type);
+RcppExport SEXP _avenir_cpp_gpu_as_type(SEXP xSEXP, SEXP typeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< std::string >::type type(typeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_as_type(x, type));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_reduce
+SEXP cpp_gpu_reduce(SEXP name, SEXP x, bool na_rm);
+RcppExport SEXP _avenir_cpp_gpu_reduce(SEXP nameSEXP, SEXP xSEXP, SEXP na_rmSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type name(nameSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< bool >::type na_rm(na_rmSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_reduce(name, x, na_rm));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_margins
+SEXP cpp_gpu_margins(SEXP x, double rows, double columns, bool by_row, bool means, bool na_rm);
+RcppExport SEXP _avenir_cpp_gpu_margins(SEXP xSEXP, SEXP rowsSEXP, SEXP columnsSEXP, SEXP by_rowSEXP, SEXP meansSEXP, SEXP na_rmSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< double >::type rows(rowsSEXP);
+    Rcpp::traits::input_parameter< double >::type columns(columnsSEXP);
+    Rcpp::traits::input_parameter< bool >::type by_row(by_rowSEXP);
+    Rcpp::traits::input_parameter< bool >::type means(meansSEXP);
+    Rcpp::traits::input_parameter< bool >::type na_rm(na_rmSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_margins(x, rows, columns, by_row, means, na_rm));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_which
+SEXP cpp_gpu_which(SEXP x, bool greatest);
+RcppExport SEXP _avenir_cpp_gpu_which(SEXP xSEXP, SEXP greatestSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< bool >::type greatest(greatestSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_which(x, greatest));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_cumsum
+SEXP cpp_gpu_cumsum(SEXP x);
+RcppExport SEXP _avenir_cpp_gpu_cumsum(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_cumsum(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_gather
+SEXP cpp_gpu_gather(SEXP x, double rows, SEXP i, SEXP j);
+RcppExport SEXP _avenir_cpp_gpu_gather(SEXP xSEXP, SEXP rowsSEXP, SEXP iSEXP, SEXP jSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< double >::type rows(rowsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type i(iSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type j(jSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_gather(x, rows, i, j));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_scatter
+SEXP cpp_gpu_scatter(SEXP x, SEXP values, double rows, SEXP i, SEXP j);
+RcppExport SEXP _avenir_cpp_gpu_scatter(SEXP xSEXP, SEXP valuesSEXP, SEXP rowsSEXP, SEXP iSEXP, SEXP jSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type values(valuesSEXP);
+    Rcpp::traits::input_parameter< double >::type rows(rowsSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type i(iSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type j(jSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_scatter(x, values, rows, i, j));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_bind
+SEXP cpp_gpu_bind(SEXP parts, bool columns);
+RcppExport SEXP _avenir_cpp_gpu_bind(SEXP partsSEXP, SEXP columnsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type parts(partsSEXP);
+    Rcpp::traits::input_parameter< bool >::type columns(columnsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_bind(parts, columns));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_sort
+SEXP cpp_gpu_sort(SEXP x, bool decreasing, bool keep_missing);
+RcppExport SEXP _avenir_cpp_gpu_sort(SEXP xSEXP, SEXP decreasingSEXP, SEXP keep_missingSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    Rcpp::traits::input_parameter< bool >::type decreasing(decreasingSEXP);
+    Rcpp::traits::input_parameter< bool >::type keep_missing(keep_missingSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_sort(x, decreasing, keep_missing));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_order
+SEXP cpp_gpu_order(SEXP keys, SEXP decreasing);
+RcppExport SEXP _avenir_cpp_gpu_order(SEXP keysSEXP, SEXP decreasingSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type keys(keysSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type decreasing(decreasingSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_order(keys, decreasing));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_get_options
 SEXP cpp_get_options(SEXP names);
 RcppExport SEXP _avenir_cpp_get_options(SEXP namesSEXP) {
@@ -955,6 +1449,50 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_free_names", (DL_FUNC) &_avenir_cpp_free_names, 2},
     {"_avenir_cpp_serialized_size", (DL_FUNC) &_avenir_cpp_serialized_size, 1},
     {"_avenir_cpp_find_reference", (DL_FUNC) &_avenir_cpp_find_reference, 1},
+    {"_avenir_cpp_gpus", (DL_FUNC) &_avenir_cpp_gpus, 0},
+    {"_avenir_cpp_gpu_status", (DL_FUNC) &_avenir_cpp_gpu_status, 0},
+    {"_avenir_cpp_gpu_is_forked", (DL_FUNC) &_avenir_cpp_gpu_is_forked, 0},
+    {"_avenir_cpp_gpu_memory", (DL_FUNC) &_avenir_cpp_gpu_memory, 1},
+    {"_avenir_cpp_gpu_set_limit", (DL_FUNC) &_avenir_cpp_gpu_set_limit, 2},
+    {"_avenir_cpp_gpu_trim", (DL_FUNC) &_avenir_cpp_gpu_trim, 1},
+    {"_avenir_cpp_gpu_sync", (DL_FUNC) &_avenir_cpp_gpu_sync, 1},
+    {"_avenir_cpp_gpu_precision", (DL_FUNC) &_avenir_cpp_gpu_precision, 2},
+    {"_avenir_cpp_gpu_make", (DL_FUNC) &_avenir_cpp_gpu_make, 6},
+    {"_avenir_cpp_gpu_fetch", (DL_FUNC) &_avenir_cpp_gpu_fetch, 1},
+    {"_avenir_cpp_gpu_length", (DL_FUNC) &_avenir_cpp_gpu_length, 1},
+    {"_avenir_cpp_gpu_type", (DL_FUNC) &_avenir_cpp_gpu_type, 1},
+    {"_avenir_cpp_gpu_device", (DL_FUNC) &_avenir_cpp_gpu_device, 1},
+    {"_avenir_cpp_gpu_is_computed", (DL_FUNC) &_avenir_cpp_gpu_is_computed, 1},
+    {"_avenir_cpp_gpu_compute", (DL_FUNC) &_avenir_cpp_gpu_compute, 1},
+    {"_avenir_cpp_gpu_copy", (DL_FUNC) &_avenir_cpp_gpu_copy, 2},
+    {"_avenir_cpp_gpu_draws", (DL_FUNC) &_avenir_cpp_gpu_draws, 7},
+    {"_avenir_cpp_gpu_product", (DL_FUNC) &_avenir_cpp_gpu_product, 4},
+    {"_avenir_cpp_gpu_transpose", (DL_FUNC) &_avenir_cpp_gpu_transpose, 1},
+    {"_avenir_cpp_gpu_chol", (DL_FUNC) &_avenir_cpp_gpu_chol, 1},
+    {"_avenir_cpp_gpu_chol2inv", (DL_FUNC) &_avenir_cpp_gpu_chol2inv, 1},
+    {"_avenir_cpp_gpu_backsolve", (DL_FUNC) &_avenir_cpp_gpu_backsolve, 4},
+    {"_avenir_cpp_gpu_solve", (DL_FUNC) &_avenir_cpp_gpu_solve, 3},
+    {"_avenir_cpp_gpu_determinant", (DL_FUNC) &_avenir_cpp_gpu_determinant, 1},
+    {"_avenir_cpp_gpu_qr", (DL_FUNC) &_avenir_cpp_gpu_qr, 1},
+    {"_avenir_cpp_gpu_qr_apply", (DL_FUNC) &_avenir_cpp_gpu_qr_apply, 4},
+    {"_avenir_cpp_gpu_svd", (DL_FUNC) &_avenir_cpp_gpu_svd, 2},
+    {"_avenir_cpp_gpu_eigen", (DL_FUNC) &_avenir_cpp_gpu_eigen, 3},
+    {"_avenir_cpp_gpu_ops", (DL_FUNC) &_avenir_cpp_gpu_ops, 3},
+    {"_avenir_cpp_gpu_map", (DL_FUNC) &_avenir_cpp_gpu_map, 2},
+    {"_avenir_cpp_gpu_log", (DL_FUNC) &_avenir_cpp_gpu_log, 2},
+    {"_avenir_cpp_gpu_atan2", (DL_FUNC) &_avenir_cpp_gpu_atan2, 2},
+    {"_avenir_cpp_gpu_choose", (DL_FUNC) &_avenir_cpp_gpu_choose, 3},
+    {"_avenir_cpp_gpu_extremes", (DL_FUNC) &_avenir_cpp_gpu_extremes, 3},
+    {"_avenir_cpp_gpu_as_type", (DL_FUNC) &_avenir_cpp_gpu_as_type, 2},
+    {"_avenir_cpp_gpu_reduce", (DL_FUNC) &_avenir_cpp_gpu_reduce, 3},
+    {"_avenir_cpp_gpu_margins", (DL_FUNC) &_avenir_cpp_gpu_margins, 6},
+    {"_avenir_cpp_gpu_which", (DL_FUNC) &_avenir_cpp_gpu_which, 2},
+    {"_avenir_cpp_gpu_cumsum", (DL_FUNC) &_avenir_cpp_gpu_cumsum, 1},
+    {"_avenir_cpp_gpu_gather", (DL_FUNC) &_avenir_cpp_gpu_gather, 4},
+    {"_avenir_cpp_gpu_scatter", (DL_FUNC) &_avenir_cpp_gpu_scatter, 5},
+    {"_avenir_cpp_gpu_bind", (DL_FUNC) &_avenir_cpp_gpu_bind, 2},
+    {"_avenir_cpp_gpu_sort", (DL_FUNC) &_avenir_cpp_gpu_sort, 3},
+    {"_avenir_cpp_gpu_order", (DL_FUNC) &_avenir_cpp_gpu_order, 2},
     {"_avenir_cpp_get_options", (DL_FUNC) &_avenir_cpp_get_options, 1},
     {"_avenir_cpp_rng_fault", (DL_FUNC) &_avenir_cpp_rng_fault, 1},
     {"_avenir_cpp_rng_first_fault", (DL_FUNC) &_avenir_cpp_rng_first_fault, 1},

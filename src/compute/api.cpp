@@ -32,6 +32,7 @@ constexpr compute::Api kApi = {
     sort::find_codes<int32_t>,
     sort::count_cells,
     sort::are_codes,
+    device::cpu_device,
     device::set_collector,
     device::gpus,
     device::gpus_missing,

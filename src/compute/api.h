@@ -59,6 +59,7 @@ struct Api {
   bool (*are_codes)(const int32_t* codes, size_t count, size_t extent);
 
   // device/device.h
+  device::Device& (*cpu_device)();
   void (*set_collector)(std::function<void()> collector);
   const std::vector<device::Description>& (*gpus)();
   const std::string& (*gpus_missing)();

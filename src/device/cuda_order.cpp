@@ -22,8 +22,6 @@ void must_be_ordered(uint64_t count) {
                       "a GPU orders at most 2^31 - 1 elements, and these are " + std::to_string(count));
 }
 
-bool is_number(Type type) { return type == Type::kDouble || type == Type::kFloat; }
-
 // Numbers of a thread, one after the other: few make more threads, many cost less for the way to the first.
 uint64_t numbers_each(uint64_t count) { return count > (uint64_t{1} << 22) ? 256 : 16; }
 
@@ -44,9 +42,9 @@ void CudaDevice::cumulate(const Buffer& x, const Buffer& out) {
   const CudaScratch parts(memory_, blocks * 2 * sizeof(double));
   const std::string suffix = kernel_suffix(x.type());
   kernels_.launch(kernel(order_kernels(), "sums_" + suffix), blocks, x.address(), x.length(), parts.address());
-  kernels_.launch(kernel(order_kernels(), is_number(x.type()) ? "starts_double" : "starts_integer"), 1, parts.address(),
-                  blocks);
-  if (!is_number(x.type())) return cumulate_integers(x, out, parts.address(), blocks);
+  kernels_.launch(kernel(order_kernels(), linalg::is_real(x.type()) ? "starts_double" : "starts_integer"), 1,
+                  parts.address(), blocks);
+  if (!linalg::is_real(x.type())) return cumulate_integers(x, out, parts.address(), blocks);
   kernels_.launch(kernel(order_kernels(), "cumulate_" + suffix), blocks, x.address(), x.length(), parts.address(),
                   out.address());
 }
@@ -123,7 +121,7 @@ linalg::Program complete_elements(const Buffer& x) {
   using linalg::Operand;
   linalg::Program program;
   program.inputs = {{nullptr, x.length(), x.type()}};
-  program.steps = {{is_number(x.type()) ? Op::kIsNaD : Op::kIsNaI, 0, {{Operand::Kind::kInput, 0}}},
+  program.steps = {{linalg::is_real(x.type()) ? Op::kIsNaD : Op::kIsNaI, 0, {{Operand::Kind::kInput, 0}}},
                    {Op::kNot, 0, {{Operand::Kind::kRegister, 0}}}};
   program.registers = 1;
   program.result = {Operand::Kind::kRegister, 0};

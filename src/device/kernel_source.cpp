@@ -42,10 +42,8 @@ Type operand_type(Op op, size_t i) {
   return name_of(op).back() == 'I' ? Type::kInteger : Type::kDouble;
 }
 
-bool is_number(Type type) { return type == Type::kDouble || type == Type::kFloat; }
-
 const char* memory_type(Type type) { return type == Type::kDouble ? "double" : type == Type::kFloat ? "float" : "int"; }
-const char* value_type(Type type) { return is_number(type) ? "Real" : "int"; }
+const char* value_type(Type type) { return linalg::is_real(type) ? "Real" : "int"; }
 
 std::string numbered(const char* name, size_t i) { return name + std::to_string(i); }
 
@@ -276,7 +274,8 @@ std::string reduction_definitions(const Program& program) {
 }
 
 void note_types(std::vector<Type>& types, Operand operand, Type type) {
-  if (operand.kind == Operand::Kind::kConstant) types[operand.index] = is_number(type) ? Type::kDouble : Type::kInteger;
+  if (operand.kind == Operand::Kind::kConstant)
+    types[operand.index] = linalg::is_real(type) ? Type::kDouble : Type::kInteger;
 }
 
 KernelCode fixed(const std::string& text) { return {"typedef double Real;\n" + reduction_definitions({}), text}; }

@@ -11,6 +11,7 @@
 #include "compute/library.h"
 #include "expression/analysis.h"
 #include "expression/compiler.h"
+#include "expression/totals.h"
 #include "rbridge/keeper.h"
 #include "rbridge/unwind.h"
 #include "sys/huge_pages.h"
@@ -276,85 +277,8 @@ class Evaluation final : public Runner {
     const linalg::Totals& totals = outcome.totals;
     if (totals.counted == 0 || !types_hold(draft, outcome)) return evaluate(call);
     note_warnings(draft, outcome);
-    const Reduction reduction = draft.program.reduction;
-    if (reduction == Reduction::kAny || reduction == Reduction::kAll)
-      return logical(reduction == Reduction::kAny, totals, draft.program.na_rm);
-    return draft.program.type == Type::kDouble ? doubles(draft.program, totals) : integers(draft.program, totals, call);
-  }
-
-  SEXP number(double x) {
-    return keeper_.make([x] { return Rf_ScalarReal(x); });
-  }
-  SEXP integer(int x) {
-    return keeper_.make([x] { return Rf_ScalarInteger(x); });
-  }
-
-  SEXP logical(bool any, const linalg::Totals& totals, bool na_rm) {
-    const bool decided = any ? totals.has_true : totals.has_false;
-    const int value = decided ? any : totals.has_na && !na_rm ? NA_LOGICAL : !any;
-    return keeper_.make([value] { return Rf_ScalarLogical(value); });
-  }
-
-  SEXP doubles(const linalg::Program& program, const linalg::Totals& totals) {
-    if (totals.has_na) return missing(program.reduction, NA_REAL);
-    if (totals.has_nan) return missing(program.reduction, R_NaN);
-    switch (program.reduction) {
-      case Reduction::kSum:
-        return number(static_cast<double>(totals.sum));
-      case Reduction::kMean:
-        return number(static_cast<double>(totals.sum / static_cast<long double>(totals.counted)));
-      case Reduction::kProd:
-        return number(static_cast<double>(totals.product));
-      case Reduction::kMin:
-        return number(totals.least);
-      case Reduction::kMax:
-        return number(totals.greatest);
-      default:
-        return pair(totals.least, totals.greatest);
-    }
-  }
-
-  SEXP missing(Reduction reduction, double value) {
-    return reduction == Reduction::kRange ? pair(value, value) : number(value);
-  }
-
-  SEXP pair(double a, double b) {
-    return keeper_.make([a, b] {
-      const SEXP both = Rf_allocVector(REALSXP, 2);
-      REAL(both)[0] = a;
-      REAL(both)[1] = b;
-      return both;
-    });
-  }
-
-  SEXP integers(const linalg::Program& program, const linalg::Totals& totals, SEXP call) {
-    const bool na = totals.has_na && !program.na_rm;
-    switch (program.reduction) {
-      case Reduction::kSum:
-        if (!na && std::abs(totals.integer_sum) > INT_MAX) return evaluate(call);  // a double, or NA: versions differ
-        return integer(na ? NA_INTEGER : static_cast<int>(totals.integer_sum));
-      case Reduction::kMean:
-        return number(na ? NA_REAL
-                         : static_cast<double>(static_cast<long double>(totals.integer_sum) /
-                                               static_cast<long double>(totals.counted)));
-      case Reduction::kProd:
-        return number(na ? NA_REAL : static_cast<double>(totals.product));
-      case Reduction::kMin:
-        return integer(na ? NA_INTEGER : totals.least_integer);
-      case Reduction::kMax:
-        return integer(na ? NA_INTEGER : totals.greatest_integer);
-      default:
-        return integer_pair(na ? NA_INTEGER : totals.least_integer, na ? NA_INTEGER : totals.greatest_integer);
-    }
-  }
-
-  SEXP integer_pair(int a, int b) {
-    return keeper_.make([a, b] {
-      const SEXP both = Rf_allocVector(INTSXP, 2);
-      INTEGER(both)[0] = a;
-      INTEGER(both)[1] = b;
-      return both;
-    });
+    const SEXP value = value_of(keeper_, draft.program, totals);
+    return value == R_NilValue ? evaluate(call) : value;
   }
 
   SEXP env_;
@@ -397,10 +321,7 @@ bool is_for_r(const Analysis& analysis) {
 }
 
 SEXP compute(const Assignment& assignment, SEXP env, const Analysis& analysis) {
-  if (!compute::is_loaded()) call_own("load_compute");
-  const compute::Api& library = compute::library();
-  library.set_threads(wanted_threads());
-  settle_math(library);
+  const compute::Api& library = prepared_library();
   Evaluation evaluation(env, library);
   Compiler compiler(analysis, env, evaluation);
   const std::unique_ptr<Draft> draft = compiler.compile(assignment.code);
@@ -417,6 +338,14 @@ SEXP compute(const Assignment& assignment, SEXP env, const Analysis& analysis) {
 }
 
 }  // namespace
+
+const compute::Api& prepared_library() {
+  if (!compute::is_loaded()) call_own("load_compute");
+  const compute::Api& library = compute::library();
+  library.set_threads(wanted_threads());
+  settle_math(library);
+  return library;
+}
 
 SEXP threaded(SEXP code, SEXP env) {
   const Assignment assignment = split(code);

@@ -18,6 +18,7 @@ inline constexpr uint64_t kNaBits = 0x7FF00000000007A2;  // of R's NA_real_; qui
 
 enum class Type : uint8_t { kDouble, kInteger, kLogical, kFloat };
 
+inline bool is_real(Type type) { return type == Type::kDouble || type == Type::kFloat; }
 inline size_t size_of(Type type) { return type == Type::kDouble ? sizeof(double) : sizeof(int32_t); }
 
 // clang-format off
@@ -99,6 +100,9 @@ struct Program {
   bool single = false;  // floats suffice for D operations
   bool fast = false;    // and so do a GPU's approximations of the mathematical functions
 };
+
+// The registers that are written once each, by steps in their order, become as few as are needed at a time.
+void allocate_registers(Program& program);
 
 // What happened to some element of a step.
 enum Event : uint8_t {
