@@ -12,8 +12,8 @@
 #' Results are base R's up to rounding, with these differences:
 #' * `chol()` has no pivoting, and reads the upper triangle only, as base R does;
 #' * `qr()` has no pivoting: of columns that depend on each other, all are kept, and `qr.coef()` of such a
-#'   decomposition is an error. It has class `gpu_qr`; `qr.Q()`, `qr.R()`, `qr.coef()`, `qr.qy()`, `qr.qty()`,
-#'   `qr.fitted()`, `qr.resid()`, `qr.solve()` and `solve()` take it;
+#'   decomposition is an error. It has class `gpu_qr`; `qr.Q()`, `qr.R()`, `qr.coef()`, `qr.solve()`
+#'   and `solve()` take it;
 #' * vectors of `svd()` and `eigen()` may have another sign. `eigen()` of a matrix that is not symmetric gives, where
 #'   values are complex, ordinary vectors, since arrays have no complex numbers;
 #' * `svd()` gives at most as many vectors as there are values;
@@ -256,14 +256,6 @@ turned <- function(qr, y, transpose) {
   y <- same_place(y, qr$qr)
   if (!is.null(dim(y))) return(cpp_gpu_qr_apply(qr$qr, qr$qraux, y, transpose))
   shaped(cpp_gpu_qr_apply(qr$qr, qr$qraux, as_column(y), transpose))
-}
-
-projected <- function(qr, y, k, onto) {
-  rotated <- turned(qr, y, TRUE)
-  rows <- dim(qr$qr)[1L]
-  cleared <- if (onto) setdiff(seq_len(rows), seq_len(k)) else seq_len(k)
-  if (is.null(dim(rotated))) rotated[cleared] <- 0 else rotated[cleared, ] <- 0
-  turned(qr, rotated, FALSE)
 }
 
 #' @export

@@ -10,7 +10,7 @@
 #' @details
 #' R's functions have methods for this class:
 #' * arithmetic, comparisons, logic, and the mathematical functions of one argument; `ifelse()`, `pmin()`, `pmax()`,
-#'   `is.na()` and its relatives, `atan2()`; they are computed when their elements are needed, in one pass: see
+#'   `is.na()` and its relatives; they are computed when their elements are needed, in one pass: see
 #'   [gpu_eval()];
 #' * `sum()`, `mean()`, `prod()`, `min()`, `max()`, `range()`, `any()`, `all()`, whose results are ordinary numbers;
 #'   `rowSums()`, `colSums()`, `rowMeans()`, `colMeans()`, `cumsum()`;
@@ -143,6 +143,7 @@ check_array_type <- function(type, x) {
 }
 
 make_array <- function(x, type, device, dim = NULL, dimnames = NULL, names = NULL) {
+  install_methods()
   cpp_gpu_make(x, check_array_type(type, x), check_device(device), dim, dimnames, names)
 }
 

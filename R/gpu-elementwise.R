@@ -48,13 +48,13 @@ anyNA.gpu_array <- function(x, recursive = FALSE) any(is.na(x))
 
 #' Elementwise choices and extremes of gpu_array
 #'
-#' `gpu_ifelse()`, `gpu_pmin()` and `gpu_pmax()` are `ifelse()`, `pmin()` and `pmax()` of which some argument is a
-#' [gpu_array()], computed with the rest of an expression in one pass. Base R's `pmin()` and `pmax()` take such arrays,
-#' too, in several steps; `ifelse()` is the same as `gpu_ifelse()`, and in [fused()] and [gpu_eval()] all three names
-#' are.
+#' `gpu_ifelse()`, `gpu_pmin()`, `gpu_pmax()` and `gpu_atan2()` are `ifelse()`, `pmin()`, `pmax()` and `atan2()` of which
+#' some argument is a [gpu_array()], computed with the rest of an expression in one pass. Base R's `pmin()` and `pmax()`
+#' take such arrays, too, in several steps; in [fused()] and [gpu_eval()] all these names mean those of arrays.
 #'
 #' @param test,yes,no As for [ifelse()]; `yes` and `no` have one element or as many as `test`. The result has the type
 #'   that holds both.
+#' @param y,x Ordinates and abscissas, as for [atan2()].
 #' @param ... Arrays and vectors, each with one element or a length that divides the others'.
 #' @param na.rm As for [pmin()].
 #' @return A `gpu_array`.
@@ -75,6 +75,10 @@ gpu_pmin <- function(..., na.rm = FALSE) extremes_of(TRUE, list(...), na.rm, bas
 #' @rdname gpu_ifelse
 #' @export
 gpu_pmax <- function(..., na.rm = FALSE) extremes_of(FALSE, list(...), na.rm, base::pmax)
+
+#' @rdname gpu_ifelse
+#' @export
+gpu_atan2 <- function(y, x) if (some_array(list(y, x))) cpp_gpu_atan2(y, x) else base::atan2(y, x)
 
 extremes_of <- function(least, given, na.rm, base) {
   names(given) <- NULL
@@ -105,8 +109,8 @@ some_array <- function(objects) any(vapply(objects, is_gpu_array, NA))
 #' and forth takes longer than most expressions, so keep what is used several times on the device. Below 1000 elements R
 #' evaluates the expression itself.
 #'
-#' A function that `fused()` made treats its arguments in the same way. Within it, and in `gpu_eval()`, `pmin()`, `pmax()`
-#' and `order()` are those of arrays.
+#' A function that `fused()` made treats its arguments in the same way. Within it, and in `gpu_eval()`, `pmin()`, `pmax()`,
+#' `order()`, `atan2()`, `which.max()` and `which.min()` are those of arrays.
 #'
 #' @param expr An expression.
 #' @param f A function.
@@ -159,5 +163,6 @@ is_movable <- function(x) (is.numeric(x) || is.logical(x)) && !is.object(x) && l
 
 # An environment between `parent` and the evaluation, in which names mean the functions for arrays.
 array_functions <- function(parent) {
-  list2env(list(pmin = gpu_pmin, pmax = gpu_pmax, ifelse = gpu_ifelse, order = gpu_order), parent = parent)
+  list2env(list(pmin = gpu_pmin, pmax = gpu_pmax, ifelse = gpu_ifelse, order = gpu_order, atan2 = gpu_atan2,
+                which.max = gpu_which_max, which.min = gpu_which_min), parent = parent)
 }

@@ -49,6 +49,7 @@ draw_on_device <- function(n, state, normal, offset, factor, type, device) {
   if (!identical(type, "double") && !identical(type, "float")) {
     invalid_argument("`type` must be \"double\" or \"float\"", type)
   }
+  install_methods()
   cpp_gpu_draws(state, n, normal, offset, factor, type, check_device(device))
 }
 

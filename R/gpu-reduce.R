@@ -45,6 +45,21 @@ margins <- function(x, na.rm, dims, by_row, means) {
   shaped(sums, names = dimnames(x)[[if (by_row) 1L else count]])
 }
 
+#' Place of the least or greatest element of a gpu_array
+#'
+#' `which.max()` and `which.min()` of a [gpu_array()].
+#'
+#' @param x A `gpu_array`; for others base R's functions are called.
+#' @return As [which.max()]: one whole number, with a name where elements have names; `integer(0)` where all are missing.
+#' @examples
+#' gpu_which_max(gpu_vector(c(2, NA, 5)))
+#' @export
+gpu_which_max <- function(x) if (is_gpu_array(x)) first_extreme(x, TRUE) else which.max(x)
+
+#' @rdname gpu_which_max
+#' @export
+gpu_which_min <- function(x) if (is_gpu_array(x)) first_extreme(x, FALSE) else which.min(x)
+
 first_extreme <- function(x, greatest) {
   at <- if (length(x)) cpp_gpu_which(x, greatest) else 0
   if (at == 0) return(integer())
