@@ -36,15 +36,15 @@ FUNCTION Real NegD(Real x, unsigned&) { return -x; }
 FUNCTION Real AbsD(Real x, unsigned&) { return fabs(x); }
 
 FUNCTION Real ModD(Real x, Real by, unsigned& events) {
+  if (by == Real(0)) return Real(kNaN);
   if (x != x) return x;
   if (by != by) return by;
-  if (by == Real(0)) return Real(kNaN);
   const Real quotient = x / by;
   if (!is_finite(quotient)) return Real(kNaN);
   if (fabs(quotient) > Real(kExact)) events |= kPrecisionLost;
   const Real rest = fmod(x, by);
   if (rest == Real(0) || (rest < Real(0)) == (by < Real(0))) return rest;
-  const bool lost = is_finite(by) && fabs(rest) < fabs(by) * Real(5.4e-20);  // in R's long doubles
+  const bool lost = fabs(by) <= Real(kExact) && fabs(rest) < fabs(by) * Real(5.4e-20);  // in R's long doubles
   return lost ? Real(0) : rest + by;
 }
 FUNCTION Real IdivD(Real x, Real by, unsigned&) {

@@ -20,7 +20,7 @@ std::string MockGpu::folder() {
   return program.substr(0, program.rfind('/')) + "/mock";
 }
 
-MockGpu::MockGpu(const std::map<std::string, std::string>& settings) {
+MockGpu::MockGpu(const Settings& settings) {
   set("AVENIR_CUDA_LIB", folder());
   set("AVENIR_MOCK_CACHE", folder());
   for (const auto& [name, value] : settings) set(name, value);

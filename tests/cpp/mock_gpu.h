@@ -5,11 +5,13 @@
 
 #include "device/device.h"
 
+using Settings = std::map<std::string, std::string>;
+
 // The GPUs of tests/testthat/mock, for the length of a scope. Buffers go before it.
 class MockGpu {
  public:
   // More of the environment: AVENIR_MOCK_DEVICES and so on.
-  explicit MockGpu(const std::map<std::string, std::string>& settings = {});
+  explicit MockGpu(const Settings& settings = {});
   ~MockGpu();
   MockGpu(const MockGpu&) = delete;
   MockGpu& operator=(const MockGpu&) = delete;
@@ -21,5 +23,5 @@ class MockGpu {
   static std::string folder();
 
  private:
-  std::map<std::string, std::string> settings_;
+  Settings settings_;
 };

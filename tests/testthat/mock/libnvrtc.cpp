@@ -34,19 +34,19 @@ std::vector<std::string> kernel_names(const std::string& source) {
   return names;
 }
 
-std::string host_source(const std::string& source) {
-  std::string text = "#include \"" MOCK_FOLDER "/host_cuda.h\"\n" + source;
-  for (const std::string& name : kernel_names(source)) text += "HOST_ENTRY(" + name + ")\n";
-  return text;
-}
-
-bool exists(const std::string& path) { return ::access(path.c_str(), R_OK) == 0; }
-
 std::string content_of(const std::string& path) {
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
   return text.str();
 }
+
+std::string host_source(const std::string& source) {
+  std::string text = content_of(MOCK_FOLDER "/host_cuda.h") + source;
+  for (const std::string& name : kernel_names(source)) text += "HOST_ENTRY(" + name + ")\n";
+  return text;
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), R_OK) == 0; }
 
 std::string command() {
   return mock::text("AVENIR_MOCK_CXX", "c++") +
@@ -74,9 +74,7 @@ int compile(Program& program) {
 }  // namespace
 
 MOCK int nvrtcVersion(int* major, int* minor) {
-  *major = 13;
-  *minor = 0;
-  return 0;
+  return std::sscanf(mock::text("AVENIR_MOCK_NVRTC", "13.0").c_str(), "%d.%d", major, minor) == 2 ? 0 : 1;
 }
 MOCK int nvrtcGetNumSupportedArchs(int* count) {
   *count = 3;

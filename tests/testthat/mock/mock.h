@@ -10,6 +10,7 @@
 //   AVENIR_MOCK_DEVICES  how many GPUs there are (1)
 //   AVENIR_MOCK_MEMORY   bytes of each (1e9)
 //   AVENIR_MOCK_VERSION  of the driver (13000)
+//   AVENIR_MOCK_NVRTC    of the compiler (13.0)
 //   AVENIR_MOCK_FAIL     "cuLaunchKernel:700": that function gives this error
 //   AVENIR_MOCK_CACHE    folder of the compiled kernels (the temporary one)
 namespace mock {
