@@ -226,7 +226,8 @@ sweep_columns <- function(x, by) x * rep(by, each = dim(x)[1L], length.out = len
 r_of <- function(qr, complete) {
   rows <- if (complete) dim(qr$qr)[1L] else min(dim(qr$qr))
   top <- qr$qr[seq_len(rows), , drop = FALSE]
-  upper_triangle(top)
+  columns <- dimnames(top)[[2L]]
+  shaped(upper_triangle(top), dim(top), if (!is.null(columns)) list(NULL, columns))
 }
 
 upper_triangle <- function(x) {

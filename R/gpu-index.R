@@ -2,7 +2,7 @@
 
 #' @export
 `[.gpu_array` <- function(x, i, j, ..., drop = TRUE) {
-  indices <- nargs() - !missing(drop) - 1L
+  indices <- nargs() - (if (missing(drop)) 1L else 2L)
   extents <- dim(x)
   if (indices <= 1L) return(if (missing(i)) x else subvector(x, as_index(i)))
   if (indices != length(extents)) stop_avenir("incorrect number of dimensions", "avenir_invalid_argument")
@@ -63,8 +63,9 @@ part_names <- function(names, indices) {
 
 shape_of_part <- function(part, extents, names, drop) {
   if (!drop || all(extents != 1L)) return(shaped(part, extents, names))
-  if (all(extents == 1L)) return(shaped(part))
-  shaped(part, names = if (!is.null(names)) names[[which(extents != 1L)]])
+  # Of a single element R keeps a name that only one of the extents has.
+  kept <- if (all(extents == 1L)) which(lengths(names) > 0L) else which(extents != 1L)
+  shaped(part, names = if (!is.null(names) && length(kept) == 1L) names[[kept]])
 }
 
 # One element after the other costs a question to the device each.
@@ -142,7 +143,7 @@ same_place <- function(value, x) {
   }
   check_elements(value)
   type <- if (is.double(value) && gpu_type(x) == "float") "float"
-  make_array(value, type, gpu_device(x))
+  gpu_array(value, type = type, device = gpu_device(x))
 }
 
 check_same_device <- function(x, y) {
@@ -223,13 +224,13 @@ gpu_order <- function(..., na.last = TRUE, decreasing = FALSE) {
 # ---- Beside and below each other ----
 
 #' @export
-cbind.gpu_array <- function(..., deparse.level = 1) bound_arrays(list(...), argument_names(substitute(list(...)), deparse.level), TRUE)
+cbind.gpu_array <- function(..., deparse.level = 1) bound_arrays(list(...), names_of_arguments(substitute(list(...)), deparse.level), TRUE)
 
 #' @export
-rbind.gpu_array <- function(..., deparse.level = 1) bound_arrays(list(...), argument_names(substitute(list(...)), deparse.level), FALSE)
+rbind.gpu_array <- function(..., deparse.level = 1) bound_arrays(list(...), names_of_arguments(substitute(list(...)), deparse.level), FALSE)
 
 # The names that vectors have as columns.
-argument_names <- function(code, deparse.level) {
+names_of_arguments <- function(code, deparse.level) {
   given <- as.list(code)[-1L]
   symbols <- vapply(given, function(e) if (deparse.level >= 1 && is.symbol(e)) as.character(e) else "", "")
   names <- names(given)
@@ -281,7 +282,7 @@ bound_names <- function(parts, is_matrix, names, counts, along) {
     own <- dimnames(part)[[other]]
     if (is.null(own)) character(count) else own
   }
-  across <- unlist(Map(of_part, parts, is_matrix, names, counts))
+  across <- unlist(Map(of_part, parts, is_matrix, names, counts), use.names = FALSE)
   lengthwise <- NULL
   for (k in seq_along(parts)) {
     if (is.null(lengthwise)) lengthwise <- if (is_matrix[k]) dimnames(parts[[k]])[[along]] else names(parts[[k]])

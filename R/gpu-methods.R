@@ -89,4 +89,5 @@ methods::setMethod("eigen", "gpu_array", function(x, symmetric, only.values = FA
 methods::setMethod("diag", "gpu_array", function(x = 1, nrow, ncol, names = TRUE) {
   diagonal(x, if (missing(nrow)) NULL else nrow, if (missing(ncol)) NULL else ncol, names)
 })
-methods::setMethod("norm", "gpu_array", function(x, type = c("O", "I", "F", "M", "2"), ...) norm_of(x, type[1L]))
+methods::setMethod("norm", c("gpu_array", "missing"), function(x, type, ...) norm_of(x, "O"))
+methods::setMethod("norm", c("gpu_array", "character"), function(x, type, ...) norm_of(x, type[1L]))
