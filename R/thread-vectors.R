@@ -114,8 +114,8 @@ check_one_length <- function(vectors, caller) {
 #' beside the row's number; rows that these do not tell apart are ordered by the keys themselves afterwards. Where
 #' avenir was built without Highway (Debian and Ubuntu: `libhwy-dev`), splitters out of a sample cut the elements into
 #' buckets that fit into a core's cache, and each of these is sorted by its digits (samplesort over radix sort), which
-#' takes about twice as long. A sort needs memory for the vector once more, an order for twice as many doubles as there are
-#' rows.
+#' takes about twice as long. A sort needs memory for the vector once more, an order for twice as many doubles as there
+#' are rows.
 #'
 #' @param x A numeric, integer or logical vector, a factor or an object with a class that [xtfrm()] knows.
 #' @param ... Such vectors of one length: rows are ordered by the first of them, equal ones by the second, and so on.
