@@ -51,8 +51,7 @@ void for_complete(const std::vector<Column>& columns, size_t count, const Put& p
       count, [&columns](size_t i) { return !has_missing(columns, i); }, put, [](size_t, size_t) {});
 }
 
-void sort_packed(Rows& rows, const std::vector<Column>& columns, size_t total, Missing missing,
-                 const Packing& packing) {
+void sort_packed(Rows& rows, const std::vector<Column>& columns, size_t total, const Packing& packing) {
   const size_t count = rows.count, chunks = chunks_of(count);
   auto other = chunks > 1 ? room_for<uint64_t>(count) : nullptr;
   uint64_t* const items = rows.row.get();
@@ -87,7 +86,7 @@ std::vector<Run> open_runs(const uint64_t* packed, size_t count, const Packing& 
 // How many columns the rows are ordered by then.
 size_t order_by_packing(Rows& rows, const std::vector<Column>& columns, size_t total, Missing missing) {
   const Packing packing(columns, total, missing);
-  sort_packed(rows, columns, total, missing, packing);
+  sort_packed(rows, columns, total, packing);
   uint64_t* const row = rows.row.get();
   if (packing.first_open() < columns.size()) rows.runs = open_runs(row, rows.count, packing);
   par::parallel_for(rows.count, kPiece, [&](size_t begin, size_t end) {
