@@ -20,8 +20,7 @@ using rbridge::Keeper;
 Rcpp::List described(const device::Description& gpu) {
   return Rcpp::List::create(Rcpp::Named("index") = gpu.index, Rcpp::Named("name") = gpu.name,
                             Rcpp::Named("uuid") = gpu.uuid, Rcpp::Named("architecture") = gpu.architecture,
-                            Rcpp::Named("processors") = gpu.processors,
-                            Rcpp::Named("slow_double") = gpu.slow_double);
+                            Rcpp::Named("processors") = gpu.processors, Rcpp::Named("slow_double") = gpu.slow_double);
 }
 
 Rcpp::List described(const std::vector<device::Description>& gpus) {

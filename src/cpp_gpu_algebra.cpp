@@ -106,7 +106,8 @@ SEXP cpp_gpu_qr(SEXP a) {
   return with_matrices([&](Keeper& keeper) {
     const Matrix matrix = array::matrix_of(a);
     const array::Factors factors = array::qr(matrix);
-    return list_of(keeper, {array_of(keeper, {factors.qr, matrix.rows, matrix.columns}), vector_of(keeper, factors.tau)});
+    return list_of(keeper,
+                   {array_of(keeper, {factors.qr, matrix.rows, matrix.columns}), vector_of(keeper, factors.tau)});
   });
 }
 
@@ -115,8 +116,9 @@ SEXP cpp_gpu_qr_apply(SEXP qr, SEXP tau, SEXP c, bool transpose) {
   return with_matrices([&](Keeper& keeper) {
     const Matrix factors = array::matrix_of(qr), of = array::matrix_of(c);
     const array::NodePtr& reflections = array::node_of(tau);
-    return array_of(keeper, {array::apply_q({factors.node, reflections}, factors.rows, reflections->length(), of, transpose),
-                             of.rows, of.columns});
+    return array_of(keeper,
+                    {array::apply_q({factors.node, reflections}, factors.rows, reflections->length(), of, transpose),
+                     of.rows, of.columns});
   });
 }
 

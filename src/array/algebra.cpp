@@ -24,7 +24,8 @@ Type real_of(Type type) { return type == Type::kFloat ? Type::kFloat : Type::kDo
 
 // Of two matrices.
 Type common(const Matrix& a, const Matrix& b) {
-  return real_of(a.node->type()) == Type::kFloat && real_of(b.node->type()) == Type::kFloat ? Type::kFloat : Type::kDouble;
+  return real_of(a.node->type()) == Type::kFloat && real_of(b.node->type()) == Type::kFloat ? Type::kFloat
+                                                                                            : Type::kDouble;
 }
 
 void check_device(const Matrix& a, const Matrix& b) {
@@ -66,7 +67,8 @@ std::string short_number(double x) {
 // The largest sum of a column's absolute values.
 double one_norm(const Matrix& a) {
   if (a.columns == 0) return 0;
-  const NodePtr sizes = lazy::apply(Op::kAbsD, real_of(a.node->type()), {lazy::as_register(lazy::term_of(a.node), Type::kDouble)});
+  const NodePtr sizes =
+      lazy::apply(Op::kAbsD, real_of(a.node->type()), {lazy::as_register(lazy::term_of(a.node), Type::kDouble)});
   const lazy::Draft draft = lazy::draft_of(*sizes);
   Buffer sums = sizes->device().allocate(sizes->type(), a.columns);
   sizes->device().column_sums(draft.program, draft.inputs, a.rows, false, sums);
@@ -108,7 +110,8 @@ NodePtr filled(Device& device, Type type, uint64_t length, double value) {
   if (length == 0) return node(device.allocate(type, 0));
   const bool real = linalg::is_real(type);
   const lazy::Term term = real ? lazy::term_of(value) : lazy::term_of(static_cast<int32_t>(value), type);
-  return std::make_shared<lazy::Node>(device, real ? Op::kCopyD : Op::kCopyI, type, length, std::vector<lazy::Term>{term});
+  return std::make_shared<lazy::Node>(device, real ? Op::kCopyD : Op::kCopyI, type, length,
+                                      std::vector<lazy::Term>{term});
 }
 
 Matrix matrix_of(SEXP array) {
@@ -168,7 +171,8 @@ Matrix triangular_solution(const Matrix& a, const Matrix& b, bool upper, bool tr
   const std::vector<double> pivots = diagonal_of(triangle, a.rows);
   const auto zero = std::find(pivots.begin(), pivots.end(), 0.0);
   if (zero != pivots.end())
-    invalid("singular matrix in 'backsolve'. First zero in diagonal [" + std::to_string(zero - pivots.begin() + 1) + "]");
+    invalid("singular matrix in 'backsolve'. First zero in diagonal [" + std::to_string(zero - pivots.begin() + 1) +
+            "]");
   Buffer x = copied(b, type);
   x.device().trsm(device::Side::kLeft, upper ? device::Triangle::kUpper : device::Triangle::kLower, transpose, false,
                   b.rows, b.columns, triangle, x);

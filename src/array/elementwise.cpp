@@ -70,8 +70,8 @@ Operand operand_of(SEXP object, const Context& context) {
     return operand;
   }
   expression::prepared_library();
-  operand.term = lazy::term_of(upload(object, type == Type::kDouble && context.floats ? Type::kFloat : type,
-                                      *context.device));
+  operand.term =
+      lazy::term_of(upload(object, type == Type::kDouble && context.floats ? Type::kFloat : type, *context.device));
   return operand;
 }
 
@@ -83,11 +83,13 @@ void check_lengths(const Operand& x, const Operand& y) {
   if (shorter == 0) return;
   const Operand& array = x.attributes.dim != R_NilValue ? x : y;
   if (array.attributes.dim != R_NilValue && array.term.length < longer)
-    invalid("dims [product " + count(array.term.length) + "] do not match the length of object [" + count(longer) + "]");
+    invalid("dims [product " + count(array.term.length) + "] do not match the length of object [" + count(longer) +
+            "]");
   if (longer % shorter != 0)
-    invalid("the operands have " + count(x.term.length) + " and " + count(y.term.length) +
-            " elements; the longer object length is not a multiple of the shorter object length.\ni A gpu_array recycles "
-            "single elements, columns, and what divides the length.");
+    invalid(
+        "the operands have " + count(x.term.length) + " and " + count(y.term.length) +
+        " elements; the longer object length is not a multiple of the shorter object length.\ni A gpu_array recycles "
+        "single elements, columns, and what divides the length.");
 }
 
 Attributes combined(const Operand& x, const Operand& y) {
@@ -131,8 +133,7 @@ NodePtr binary(const Function& function, const Term& x, const Term& y) {
 NodePtr unary(const Function& function, const Term& x) {
   const bool integer = !linalg::is_real(x.type);
   if (function.op == Op::kSubD)
-    return integer ? apply(Op::kNegI, Type::kInteger, {as_register(x, Type::kInteger)})
-                   : apply(Op::kNegD, x.type, {x});
+    return integer ? apply(Op::kNegI, Type::kInteger, {as_register(x, Type::kInteger)}) : apply(Op::kNegD, x.type, {x});
   if (function.op != Op::kAddD) invalid(std::string("`") + function.name + "` takes two arguments");
   return x.type == Type::kLogical ? lazy::as_type(x.node, Type::kInteger) : x.node;
 }
@@ -212,7 +213,8 @@ SEXP extremes(rbridge::Keeper& keeper, bool least, bool na_rm, const std::vector
   std::vector<Operand> operands = operands_of(objects);
   const Attributes attributes = operands[0].attributes;
   const uint64_t length = operands[0].term.length;
-  const auto array = std::find_if(operands.begin(), operands.end(), [](const Operand& x) { return !x.term.is_constant(); });
+  const auto array =
+      std::find_if(operands.begin(), operands.end(), [](const Operand& x) { return !x.term.is_constant(); });
   std::iter_swap(operands.begin(), array);
   for (const Operand& operand : operands) check_lengths(operands[0], operand);
   const Op doubles = na_rm ? (least ? Op::kMinNaRmD : Op::kMaxNaRmD) : (least ? Op::kMinD : Op::kMaxD);

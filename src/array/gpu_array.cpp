@@ -49,9 +49,7 @@ void set_slot(SEXP object, SEXP name, SEXP value) {
   if (value != R_NilValue) R_do_slot_assign(object, name, value);
 }
 
-SEXPTYPE r_type(Type type) {
-  return linalg::is_real(type) ? REALSXP : type == Type::kInteger ? INTSXP : LGLSXP;
-}
+SEXPTYPE r_type(Type type) { return linalg::is_real(type) ? REALSXP : type == Type::kInteger ? INTSXP : LGLSXP; }
 
 // Guarded.
 void fill_pointer(SEXP pointer, std::unique_ptr<NodePtr>& owner) {
@@ -158,9 +156,10 @@ Type type_of_vector(SEXP vector) {
     *target = Rf_eval(call, R_BaseEnv);
     UNPROTECT(1);
   });
-  throw Error(ErrorKind::kInvalid, std::string("a gpu_array is made of, and computes with, ordinary numeric, integer and "
-                                               "logical vectors, arrays and matrices; this is of class \"") +
-                                       CHAR(STRING_ELT(found, 0)) + "\".\ni Convert it, for instance with as.numeric().");
+  throw Error(ErrorKind::kInvalid,
+              std::string("a gpu_array is made of, and computes with, ordinary numeric, integer and "
+                          "logical vectors, arrays and matrices; this is of class \"") +
+                  CHAR(STRING_ELT(found, 0)) + "\".\ni Convert it, for instance with as.numeric().");
 }
 
 // ---- Elements ----

@@ -50,8 +50,9 @@ Positions positions_of(SEXP index, uint64_t extent, Device& device) {
   const NodePtr from_one = upload(index, TYPEOF(index) == INTSXP ? Type::kInteger : Type::kDouble, device);
   const bool integer = from_one->type() == Type::kInteger;
   const lazy::Term one = integer ? lazy::term_of(1, Type::kInteger) : lazy::term_of(1.0);
-  positions.at = lazy::apply(integer ? linalg::Op::kSubI : linalg::Op::kSubD, from_one->type(),
-                             {lazy::term_of(from_one), one})->buffer();
+  positions.at =
+      lazy::apply(integer ? linalg::Op::kSubI : linalg::Op::kSubD, from_one->type(), {lazy::term_of(from_one), one})
+          ->buffer();
   return positions;
 }
 

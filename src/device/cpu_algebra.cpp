@@ -23,8 +23,9 @@ constexpr float kOneF = 1, kZeroF = 0;
 
 int extent(uint64_t n) {
   if (n <= INT_MAX) return static_cast<int>(n);
-  throw Error(ErrorKind::kUnsupported, "a matrix with " + std::to_string(n) +
-                                           " rows or columns is too large for the CPU's LAPACK, whose limit is 2^31 - 1.");
+  throw Error(ErrorKind::kUnsupported,
+              "a matrix with " + std::to_string(n) +
+                  " rows or columns is too large for the CPU's LAPACK, whose limit is 2^31 - 1.");
 }
 
 int leading(uint64_t rows) { return std::max(1, extent(rows)); }
@@ -75,7 +76,8 @@ void multiply_simply(bool transpose_a, bool transpose_b, uint64_t m, uint64_t n,
       for (uint64_t i = 0; i < m; ++i) {
         long double sum = 0;
         for (uint64_t l = 0; l < k; ++l)
-          sum += static_cast<long double>(a[transpose_a ? i * k + l : l * m + i]) * b[transpose_b ? l * n + j : j * k + l];
+          sum +=
+              static_cast<long double>(a[transpose_a ? i * k + l : l * m + i]) * b[transpose_b ? l * n + j : j * k + l];
         c[j * m + i] = static_cast<T>(sum);
       }
   });
@@ -139,10 +141,11 @@ void CpuDevice::trsm(Side side, Triangle triangle, bool transposed, bool unit_di
   const char trans = transposition(transposed), unit = unit_diagonal ? 'U' : 'N';
   const int rows = extent(m), columns = extent(n), lda = leading(side == Side::kLeft ? m : n);
   if (a.type() == Type::kFloat && strsm_ != nullptr)
-    return strsm_(&where, &which, &trans, &unit, &rows, &columns, &kOneF, a.as<float>(), &lda, b.as<float>(), &rows, 1, 1,
-                  1, 1);
+    return strsm_(&where, &which, &trans, &unit, &rows, &columns, &kOneF, a.as<float>(), &lda, b.as<float>(), &rows, 1,
+                  1, 1, 1);
   Doubles matrix(a, Use::kRead), solution(b, Use::kBoth);
-  dtrsm_(&where, &which, &trans, &unit, &rows, &columns, &kOne, matrix.data(), &lda, solution.data(), &rows, 1, 1, 1, 1);
+  dtrsm_(&where, &which, &trans, &unit, &rows, &columns, &kOne, matrix.data(), &lda, solution.data(), &rows, 1, 1, 1,
+         1);
 }
 
 int64_t CpuDevice::potrf(uint64_t n, const Buffer& a) {

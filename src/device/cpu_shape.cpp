@@ -130,7 +130,8 @@ template <typename T>
 void transpose_band(const T* from, uint64_t rows, uint64_t columns, uint64_t begin, uint64_t end, T* to) {
   for (uint64_t row = 0; row < rows; row += kTileEdge)
     for (uint64_t column = begin; column < end; ++column)
-      for (uint64_t r = row; r < std::min(rows, row + kTileEdge); ++r) to[r * columns + column] = from[column * rows + r];
+      for (uint64_t r = row; r < std::min(rows, row + kTileEdge); ++r)
+        to[r * columns + column] = from[column * rows + r];
 }
 
 }  // namespace
@@ -142,7 +143,8 @@ void CpuDevice::gather(const Buffer& from, uint64_t rows, const Positions& row, 
   with_elements(from, [&](auto* elements) {
     auto* const out = static_cast<decltype(elements)>(to.address());
     for_pieces(row.count, column.count, [&](size_t j, size_t begin, size_t end) {
-      const auto* const source = column_at[j] == kNowhere ? nullptr : elements + column_at[j] * static_cast<int64_t>(rows);
+      const auto* const source =
+          column_at[j] == kNowhere ? nullptr : elements + column_at[j] * static_cast<int64_t>(rows);
       gather_column(source, row_at, begin, end, out + j * row.count);
     });
   });
@@ -165,26 +167,22 @@ void CpuDevice::scatter(const Buffer& from, const Buffer& to, uint64_t rows, con
 void CpuDevice::transpose(const Buffer& from, uint64_t rows, uint64_t columns, const Buffer& to) {
   with_elements(from, [&](auto* elements) {
     auto* const out = static_cast<decltype(elements)>(to.address());
-    par::parallel_for(columns, kTileEdge, [&](size_t begin, size_t end) {
-      transpose_band(elements, rows, columns, begin, end, out);
-    });
+    par::parallel_for(columns, kTileEdge,
+                      [&](size_t begin, size_t end) { transpose_band(elements, rows, columns, begin, end, out); });
   });
 }
 
 void CpuDevice::row_sums(const linalg::Program& program, const std::vector<Buffer>& inputs, uint64_t rows, bool means,
                          const Buffer& out) {
   const Buffer x = evaluated(program, inputs);
-  with_elements(x, [&](const auto* elements) {
-    sum_rows(elements, rows, columns_of(x, rows), program.na_rm, means, out);
-  });
+  with_elements(
+      x, [&](const auto* elements) { sum_rows(elements, rows, columns_of(x, rows), program.na_rm, means, out); });
 }
 
 void CpuDevice::column_sums(const linalg::Program& program, const std::vector<Buffer>& inputs, uint64_t rows,
                             bool means, const Buffer& out) {
   const Buffer x = evaluated(program, inputs);
-  with_elements(x, [&](const auto* elements) {
-    sum_columns(elements, rows, out.length(), program.na_rm, means, out);
-  });
+  with_elements(x, [&](const auto* elements) { sum_columns(elements, rows, out.length(), program.na_rm, means, out); });
 }
 
 uint64_t CpuDevice::which_extreme(const Buffer& x, bool greatest) {

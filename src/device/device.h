@@ -225,7 +225,9 @@ GpuStatus gpu_status();
 // Made at its first call, with the GPU's context. Throws kUnsupported with gpus_missing(), kInvalid for one that is not
 // there, kDisconnected in a fork of a process that used a GPU.
 Device& gpu_device(int index);
-// True in a fork of such a process: GPUs are out of reach there.
+// True in a fork of a process that had found GPUs: they are out of reach there.
 bool is_forked_from_gpu_user();
+// Forgets what was found, and loses all Buffers of GPUs (for tests).
+void forget_gpus();
 
 }  // namespace avenir::device

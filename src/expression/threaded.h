@@ -16,8 +16,8 @@ namespace avenir::expression {
 // Throws base::Error and RJump. The caller protects the value at once; warnings have been raised.
 SEXP threaded(SEXP code, SEXP env);
 
-// The second shared object, loaded if need be, with the number of threads and the mathematical library that the session's
-// options ask for. May throw as threaded() does.
+// The second shared object, loaded if need be, with the number of threads and the mathematical library that the
+// session's options ask for. May throw as threaded() does.
 const compute::Api& prepared_library();
 
 // From how many elements on base R does not; the number before (for tests).

@@ -89,6 +89,8 @@ const Step& stream_step(unsigned shift) { return kPowersOfTwo[kStream + shift]; 
 
 const Step& substream_step(unsigned shift) { return kPowersOfTwo[kSubstream + shift]; }
 
+const Step& draw_step(unsigned shift) { return kPowersOfTwo[shift]; }
+
 State state_of_seed(const std::int32_t* seed) {
   State state;
   for (size_t i = 0; i < state.words.size(); ++i) state.words[i] = static_cast<std::uint32_t>(seed[i + 1]);

@@ -22,8 +22,9 @@ struct Step {
   Matrix second;
 };
 
-// 2^shift streams and substreams.
+// 2^shift streams, substreams and draws.
 const Step& stream_step(unsigned shift);
 const Step& substream_step(unsigned shift);
+const Step& draw_step(unsigned shift);
 
 }  // namespace avenir::rng
