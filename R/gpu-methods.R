@@ -44,6 +44,13 @@ install_methods <- function() {
   set_for_either("kronecker", function(X, Y, FUN = "*", make.dimnames = FALSE, ...) kronecker_of(X, Y, FUN, ...), where)
 }
 
+# In a process to which arrays have come. One that had not loaded the package is a worker: its code calls base R's
+# functions that have methods here.
+receive_arrays <- function(is_new) {
+  install_methods()
+  if (is_new) suppressPackageStartupMessages(library("avenir", character.only = TRUE))
+}
+
 # ---- Functions that are no generics in base R: each becomes one whose default is base R's function itself ----
 
 for (name in c("ifelse", "rowSums", "colSums", "rowMeans", "colMeans", "crossprod", "tcrossprod", "outer", "chol2inv",

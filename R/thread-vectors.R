@@ -111,11 +111,11 @@ check_one_length <- function(vectors, caller) {
 #'
 #' Each thread sorts a chunk with SIMD instructions, by the VQSort of the Highway library; then all threads merge the
 #' chunks, two by two. An order sorts 64-bit numbers made of as many leading bits of the keys as there is room for
-#' beside the row's number; rows that these do not tell apart are ordered by the keys themselves afterwards. Where avenir
-#' was built without Highway (Debian and Ubuntu: `libhwy-dev`), splitters out of a sample cut the elements into buckets
-#' that fit into a core's cache, and each of these is sorted by its digits (samplesort over radix sort), which takes
-#' about twice as long. A sort needs memory for the vector once more, an order for twice as many doubles as there are
-#' rows.
+#' beside the row's number; rows that these do not tell apart are ordered by the keys themselves afterwards. Where
+#' avenir was built without Highway (Debian and Ubuntu: `libhwy-dev`), splitters out of a sample cut the elements into
+#' buckets that fit into a core's cache, and each of these is sorted by its digits (samplesort over radix sort), which
+#' takes about twice as long. A sort needs memory for the vector once more, an order for twice as many doubles as there
+#' are rows.
 #'
 #' @param x A numeric, integer or logical vector, a factor or an object with a class that [xtfrm()] knows.
 #' @param ... Such vectors of one length: rows are ordered by the first of them, equal ones by the second, and so on.

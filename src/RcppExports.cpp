@@ -1529,12 +1529,14 @@ static const R_CallMethodDef CallEntries[] = {
     {NULL, NULL, 0}
 };
 
+void register_travelling_arrays(DllInfo* dll);
 void register_rng_routines(DllInfo* dll);
 void keep_library_mapped(DllInfo* dll);
 void register_shared_vectors(DllInfo* dll);
 RcppExport void R_init_avenir(DllInfo *dll) {
     R_registerRoutines(dll, NULL, CallEntries, NULL, NULL);
     R_useDynamicSymbols(dll, FALSE);
+    register_travelling_arrays(dll);
     register_rng_routines(dll);
     keep_library_mapped(dll);
     register_shared_vectors(dll);

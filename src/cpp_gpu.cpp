@@ -1,6 +1,7 @@
 #include <Rcpp.h>
 
 #include "array/gpu_array.h"
+#include "array/travel.h"
 #include "compute/library.h"
 #include "expression/threaded.h"
 #include "rbridge/door.h"
@@ -201,3 +202,6 @@ SEXP cpp_gpu_draws(SEXP seed, double n, bool normal, double offset, double facto
     return array::new_array(keeper, std::make_shared<lazy::Node>(std::move(numbers)));
   });
 }
+
+// [[Rcpp::init]]
+void register_travelling_arrays(DllInfo* dll) { array::register_travelling_arrays(dll); }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <memory>
 
+#include "array/travel.h"
 #include "base/error.h"
 #include "compute/library.h"
 #include "expression/threaded.h"
@@ -50,6 +51,23 @@ void set_slot(SEXP object, SEXP name, SEXP value) {
 
 SEXPTYPE r_type(Type type) { return linalg::is_real(type) ? REALSXP : type == Type::kInteger ? INTSXP : LGLSXP; }
 
+// Guarded.
+void fill_pointer(SEXP pointer, std::unique_ptr<NodePtr>& owner) {
+  R_RegisterCFinalizerEx(pointer, finalize, FALSE);
+  R_SetExternalPtrAddr(pointer, owner.release());
+  R_SetExternalPtrProtected(pointer, elements_to_travel(pointer));
+}
+
+// Of an array that has come from another process, with its elements; nullptr without.
+const NodePtr* revive(SEXP pointer) {
+  NodePtr node = arrived_node(R_ExternalPtrProtected(pointer));
+  if (node == nullptr) return nullptr;
+  auto owner = std::make_unique<NodePtr>(std::move(node));
+  auto* const owned = &owner;
+  rbridge::guarded([owned, pointer] { fill_pointer(pointer, *owned); });
+  return static_cast<const NodePtr*>(R_ExternalPtrAddr(pointer));
+}
+
 }  // namespace
 
 bool is_gpu_array(SEXP object) { return IS_S4_OBJECT(object) != 0 && Rf_inherits(object, "gpu_array") == TRUE; }
@@ -58,7 +76,8 @@ const NodePtr& node_of(SEXP array) {
   const SEXP pointer = R_do_slot(array, symbols().node);
   if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrTag(pointer) != symbols().tag)
     throw Error(ErrorKind::kInvalid, "this gpu_array has no elements: make one with gpu_array(), not with new().");
-  const auto* const node = static_cast<NodePtr*>(R_ExternalPtrAddr(pointer));
+  const auto* node = static_cast<NodePtr*>(R_ExternalPtrAddr(pointer));
+  if (node == nullptr) node = revive(pointer);
   if (node == nullptr)
     throw Error(ErrorKind::kInvalid,
                 "this gpu_array's memory is gone: it was saved to a file or sent to another process.\ni Save or send "
@@ -80,8 +99,7 @@ SEXP new_array(rbridge::Keeper& keeper, NodePtr node, const Attributes& attribut
   const Attributes* const with = &attributes;
   return keeper.make([owned, with] {
     const SEXP pointer = PROTECT(R_MakeExternalPtr(nullptr, symbols().tag, R_NilValue));
-    R_RegisterCFinalizerEx(pointer, finalize, FALSE);
-    R_SetExternalPtrAddr(pointer, owned->release());
+    fill_pointer(pointer, *owned);
     const SEXP object = PROTECT(R_do_new_object(class_definition()));
     R_do_slot_assign(object, symbols().node, pointer);
     set_slot(object, symbols().dim, with->dim);
@@ -162,7 +180,7 @@ NodePtr upload(SEXP vector, Type type, Device& device) {
   return std::make_shared<lazy::Node>(std::move(buffer));
 }
 
-SEXP fetch(rbridge::Keeper& keeper, const NodePtr& node) {
+SEXP elements_of(rbridge::Keeper& keeper, const NodePtr& node) {
   expression::prepared_library();
   const device::Buffer& buffer = node->buffer();
   const SEXPTYPE type = r_type(buffer.type());
@@ -170,7 +188,12 @@ SEXP fetch(rbridge::Keeper& keeper, const NodePtr& node) {
   const SEXP vector = keeper.make([type, length] { return Rf_allocVector(type, length); });
   sys::prefer_huge_pages(DATAPTR(vector), buffer.length() * (type == REALSXP ? sizeof(double) : sizeof(int32_t)));
   if (length > 0) buffer.device().get(buffer, 0, buffer.length(), DATAPTR(vector));
-  raise_warnings(buffer.device());
+  return vector;
+}
+
+SEXP fetch(rbridge::Keeper& keeper, const NodePtr& node) {
+  const SEXP vector = elements_of(keeper, node);
+  raise_warnings(node->device());
   return vector;
 }
 

@@ -35,7 +35,9 @@ const char* name_of(Type type);
 
 // The elements of an R vector (double, integer or logical; converted if need be) on a device.
 NodePtr upload(SEXP vector, Type type, Device& device);
-// An R vector of the elements, without attributes. Raises the warnings that have gathered. Protected by the keeper.
+// An R vector of the elements, without attributes, protected by the keeper; and the same with the warnings that have
+// gathered.
+SEXP elements_of(rbridge::Keeper& keeper, const NodePtr& node);
 SEXP fetch(rbridge::Keeper& keeper, const NodePtr& node);
 
 // R's warnings for what happened on a device since the last call.

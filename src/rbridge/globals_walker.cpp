@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "rbridge/travel.h"
 #include "rbridge/unwind.h"
 
 namespace avenir::rbridge {
@@ -643,8 +644,14 @@ void GlobalsFinder::found_in_namespace(SEXP symbol, SEXP ns) {
   if (!is_native_symbol(value_in(symbol, ns))) export_value(symbol, ns, true);
 }
 
+// Base R's functions that this package has methods for its arrays of (R/gpu-methods.R): of all else the worker's own
+// base has them. Arrays bring the package with them.
+bool GlobalsFinder::is_base_generic(SEXP symbol, const char* package) {
+  return package != nullptr && std::strcmp(package, "avenir") == 0 && has(R_BaseEnv, symbol);
+}
+
 void GlobalsFinder::found_attached(SEXP symbol, SEXP env, const char* package) {
-  if (env == R_BaseEnv) return;
+  if (env == R_BaseEnv || is_base_generic(symbol, package)) return;
   if (package != nullptr) return add_package(package);
   export_value(symbol, env, false);
 }
@@ -829,10 +836,11 @@ void count_byte(R_outpstream_t stream, int) { static_cast<Reading*>(stream->data
 
 void count_bytes(R_outpstream_t stream, void*, int size) { static_cast<Reading*>(stream->data)->bytes += size; }
 
-// External pointers to nothing arrive as they are. R_NilValue as an address is data.table's mark in each of
+// External pointers to nothing arrive as they are, and a gpu_array's brings its elements. R_NilValue as an address is data.table's mark in each of
 // its tables, which it renews itself.
 bool is_harmless(SEXP reference) {
   if (TYPEOF(reference) != EXTPTRSXP) return false;
+  if (R_ExternalPtrTag(reference) == Rf_install("avenir::node")) return true;
   const void* address = R_ExternalPtrAddr(reference);
   return address == nullptr || address == static_cast<void*>(R_NilValue);
 }
@@ -853,7 +861,9 @@ void read_as_serialized(SEXP object, Reading* reading, bool references) {
   const SEXP note = PROTECT(references ? R_MakeExternalPtr(reading, R_NilValue, R_NilValue) : R_NilValue);
   R_InitOutPStream(&stream, static_cast<R_pstream_data_t>(reading), R_pstream_binary_format, kVersion, count_byte,
                    count_bytes, references ? note_reference : nullptr, note);
+  set_travelling(true);
   R_Serialize(object, &stream);
+  set_travelling(false);
   UNPROTECT(1);
 }
 

@@ -139,6 +139,7 @@ class GlobalsFinder {
   void resolve_global(SEXP symbol);
   void found_in_frame(SEXP symbol, SEXP env, bool travels);
   void found_in_namespace(SEXP symbol, SEXP ns);
+  static bool is_base_generic(SEXP symbol, const char* package);
   void found_attached(SEXP symbol, SEXP env, const char* package);
   void export_value(SEXP symbol, SEXP env, bool in_frame);
   void visit_closure(SEXP closure);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "rbridge/shared_stream.h"
+#include "rbridge/travel.h"
 #include "shm/vector_record.h"
 
 namespace avenir::rbridge {
@@ -229,7 +230,9 @@ void write_by_r(SEXP object, base::Bytes& bytes) {
   Output out(bytes);
   R_outpstream_st stream;
   R_InitOutPStream(&stream, &out, R_pstream_binary_format, kSerializeVersion, out_char, out_bytes, nullptr, R_NilValue);
+  set_travelling(true);
   R_Serialize(object, &stream);
+  set_travelling(false);
 }
 
 // What R itself writes first: it depends on the session only (its version and native encoding). Empty until it is

@@ -8,6 +8,7 @@
 #include "rbridge/raise.h"
 #include "rbridge/shared_vector.h"
 #include "rbridge/source_files.h"
+#include "rbridge/travel.h"
 
 namespace avenir::rbridge {
 
@@ -147,7 +148,9 @@ void ShareFilter::serialize(SEXP object) {
   R_outpstream_st stream;
   R_InitOutPStream(&stream, reinterpret_cast<R_pstream_data_t>(this), R_pstream_binary_format, kSerializeVersion,
                    out_char, out_bytes, name_of, self);
+  set_travelling(true);
   R_Serialize(pair, &stream);
+  set_travelling(false);
   SET_VECTOR_ELT(pair, 1, R_NilValue);
   UNPROTECT(2);
 }

@@ -17,6 +17,7 @@ namespace par = avenir::par;
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 struct Threads {
   explicit Threads(unsigned count) : before(par::threads()) { par::set_threads(count); }
@@ -73,9 +74,31 @@ TEST_CASE("keys of integers are in their order, the least one next to NA too") {
   CHECK(ordered({{x.data(), Type::kInteger, true}}, 6, Missing::kFirst) == std::vector<int32_t>{2, 3, 1, 5, 6, 4});
 }
 
+TEST_CASE("the greatest and least numbers of a type are sorted like others, in either direction") {
+  std::mt19937_64 random(11);
+  const std::vector<double> doubles = {
+      kInfinite, -kInfinite, std::numeric_limits<double>::max(), std::numeric_limits<double>::lowest(), 5e-324, 1};
+  const std::vector<int32_t> integers = {INT32_MAX, -INT32_MAX, 0, 1};
+  for (size_t count = 1; count < 700; count += 31) {
+    std::vector<double> x(count), x_out(count);
+    std::vector<int32_t> i(count), i_out(count);
+    for (double& one : x) one = doubles[random() % doubles.size()];
+    for (int32_t& one : i) one = integers[random() % integers.size()];
+    for (const bool decreasing : {false, true}) {
+      sort_values({x.data(), Type::kDouble, decreasing}, count, count, Missing::kLast, x_out.data());
+      sort_values({i.data(), Type::kInteger, decreasing}, count, count, Missing::kLast, i_out.data());
+      std::sort(x.begin(), x.end());
+      std::sort(i.begin(), i.end());
+      if (decreasing) std::reverse(x.begin(), x.end());
+      if (decreasing) std::reverse(i.begin(), i.end());
+      CHECK(x_out == x);
+      CHECK(i_out == i);
+    }
+  }
+}
+
 TEST_CASE("infinities lie at the ends, and zeros of both signs are equal") {
-  const double infinite = std::numeric_limits<double>::infinity();
-  const std::vector<double> x = {0.0, infinite, -0.0, -infinite, kNan, 0.0};
+  const std::vector<double> x = {0.0, kInfinite, -0.0, -kInfinite, kNan, 0.0};
   CHECK(ordered({{x.data(), Type::kDouble, false}}, 6) == std::vector<int32_t>{4, 1, 3, 6, 2, 5});
   const std::vector<double> out = sorted(x);
   CHECK(!std::signbit(out[1]));

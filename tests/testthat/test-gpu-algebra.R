@@ -5,7 +5,7 @@ square <- local({
   dimnames(x) <- list(letters[1:7], LETTERS[1:7])
   x
 })
-values <- list(a = square, b = matrix(cos(1:21), 7, dimnames = list(NULL, c("x", "y", "z"))), w = matrix(sin(1:35)^2, 5),
+values <- list(a = square, b = matrix(cos((1:21)^2), 7, dimnames = list(NULL, c("x", "y", "z"))), w = matrix(sin(1:35)^2, 5),
                v = as.double(1:7), i = matrix(1:14, 7), u = c(p = 2, q = -1), e = matrix(0, 0, 7), z = matrix(0, 7, 0))
 
 test_that("products are base R's", {

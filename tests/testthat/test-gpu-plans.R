@@ -1,0 +1,47 @@
+# gpu_array under plans: it travels as its elements.
+
+test_that("arrays among globals, arguments and results work in other processes", {
+  x <- gpu_matrix(matrix(1:6 / 2, 2, dimnames = list(c("a", "b"), NULL)))
+  f <- gpu_vector(c(1, NA), type = "float")
+  inside <- list(data = list(x = x + 1))
+  for (strategy in list(multisession, multicore)) {
+    local_plan(strategy, workers = I(2))
+    expect_identical(value(future(as.matrix(x %*% t(x)))), as.matrix(x %*% t(x)))
+    expect_identical(value(future(as.vector(rowSums(x)))), as.vector(rowSums(as.matrix(x))))
+    expect_identical(value(future(gpu_type(f))), "float")
+    expect_identical(value(future(sum(inside$data$x))), sum(as.matrix(x) + 1))
+    back <- value(future(crossprod(x)))
+    expect_s4_class(back, "gpu_array")
+    expect_equal(as.matrix(back), crossprod(as.matrix(x)))
+    expect_identical(future_sapply(list(x, 2 * x), function(y) sum(y)), c(10.5, 21))
+    expect_identical(future_sapply(list(x), function(y) max(colSums(y))), max(colSums(as.matrix(x))))
+  }
+})
+
+test_that("a function that mentions base R's functions does not bring the package along", {
+  f <- function(m) diag(crossprod(m)) + rowSums(m)
+  expect_identical(as.character(avenir:::find_function_globals(f, list(), environment())$packages), character())
+  local_plan(multisession, workers = I(1))
+  expect_false(value(future({
+    diag(2)
+    isNamespaceLoaded("avenir")
+  })))
+})
+
+test_that("an array that was saved has lost its elements, and says so", {
+  x <- gpu_vector(c(1, 2))
+  file <- tempfile(fileext = ".rds")
+  saveRDS(x, file)
+  again <- readRDS(file)
+  expect_error(sum(again), "memory is gone: it was saved to a file", class = "avenir_invalid_argument")
+  expect_error(again + 1, "as.array\\(x\\)", class = "avenir_invalid_argument")
+  expect_error(print(again), "memory is gone", class = "avenir_invalid_argument")
+  expect_error(as.vector(unserialize(serialize(x, NULL))), "memory is gone", class = "avenir_invalid_argument")
+  expect_lt(file.size(file), 5000)
+})
+
+test_that("arrays of mclapply()'s forks can be used there", {
+  x <- gpu_vector(as.double(1:1000), device = "cpu")
+  found <- parallel::mclapply(1:2, function(i) sum(x * i), mc.cores = 2)
+  expect_identical(found, list(500500, 1001000))
+})
