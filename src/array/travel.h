@@ -4,8 +4,8 @@
 
 #include "array/gpu_array.h"
 
-// Arrays on their way to another process: their pointer holds an object that R writes as the elements when it writes for
-// another process of ours, and as nothing when a file is written. At the other end the elements go to a device when
+// Arrays on their way to another process: their pointer holds an object that R writes as the elements when it writes
+// for another process of ours, and as nothing when a file is written. At the other end the elements go to a device when
 // they are first needed.
 namespace avenir::array {
 

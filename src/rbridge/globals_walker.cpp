@@ -836,8 +836,8 @@ void count_byte(R_outpstream_t stream, int) { static_cast<Reading*>(stream->data
 
 void count_bytes(R_outpstream_t stream, void*, int size) { static_cast<Reading*>(stream->data)->bytes += size; }
 
-// External pointers to nothing arrive as they are, and a gpu_array's brings its elements. R_NilValue as an address is data.table's mark in each of
-// its tables, which it renews itself.
+// External pointers to nothing arrive as they are, and a gpu_array's brings its elements. R_NilValue as an address is
+// data.table's mark in each of its tables, which it renews itself.
 bool is_harmless(SEXP reference) {
   if (TYPEOF(reference) != EXTPTRSXP) return false;
   if (R_ExternalPtrTag(reference) == Rf_install("avenir::node")) return true;

@@ -9,7 +9,8 @@ tolerances <- c(exact = 0, math = 1e-14, sums = 1e-13, product = 1e-12, solution
 
 # What base R has in place of arrays.
 ordinary <- function(x) {
-  if (isS4(x) && inherits(x, "gpu_array")) return(if (is.null(dim(x))) `names<-`(as.vector(x), names(x)) else as.array(x))
+  if (isS4(x) && inherits(x, "gpu_array")) return(if (is.null(dim(x))) `names<-`(as.vector(x),
+                                                                                 names(x)) else as.array(x))
   if (is.list(x) && !is.object(x)) return(lapply(x, ordinary))
   x
 }
