@@ -225,10 +225,9 @@ FUNCTION Real Atan2(Real x, Real y, unsigned& events) { return careful(atan2(x, 
 
 // ---- Memory ----
 
-// Four elements of a vector at a time: loads and stores of 16 bytes.
-const int kPack = 4;
+// kPack elements of a vector at a time: loads and stores of 16 bytes, or 8 where integers are beside doubles.
 template <typename T>
-struct alignas(16) Pack {
+struct alignas(sizeof(T) * kPack) Pack {
   T at[kPack];
 };
 template <typename T>

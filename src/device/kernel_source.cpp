@@ -188,7 +188,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 // The kernels around element(): what stands between $ is Reading's, or about the result.
 constexpr const char* kElementsKernel = R"CUDA(
-extern "C" __global__ void __launch_bounds__(256) kernel($PARAMETERS$Count count, $RESULT$* out, unsigned* noted) {
+extern "C" __global__ void __launch_bounds__(256, 1) kernel($PARAMETERS$Count count, $RESULT$* out, unsigned* noted) {
   unsigned events = 0;
 $SCALARS$  for (Count q = first_index(); q < count / kPack; q += index_step()) {
 $PACKS$    Pack<$RESULT$> result;
@@ -202,7 +202,7 @@ $PACKS$    Pack<$RESULT$> result;
 )CUDA";
 
 constexpr const char* kTotalsKernel = R"CUDA(
-extern "C" __global__ void __launch_bounds__(256) kernel($PARAMETERS$Count count, Partial* out, unsigned* noted) {
+extern "C" __global__ void __launch_bounds__(256, 1) kernel($PARAMETERS$Count count, Partial* out, unsigned* noted) {
   unsigned events = 0;
   Partial own = nothing();
 $SCALARS$  for (Count q = first_index(); q < count / kPack; q += index_step()) {
@@ -218,7 +218,7 @@ $PACKS$    #pragma unroll
 
 // A thread a row; blockIdx.y is the part.
 constexpr const char* kRowsKernel = R"CUDA(
-extern "C" __global__ void __launch_bounds__(256) kernel($PARAMETERS$Count count, Margin* out, unsigned* noted, Count rows,
+extern "C" __global__ void __launch_bounds__(256, 1) kernel($PARAMETERS$Count count, Margin* out, unsigned* noted, Count rows,
                                                          Count part) {
   unsigned events = 0;
   const Count columns = count / rows, begin = blockIdx.y * part;
@@ -234,7 +234,7 @@ $SCALARS$  for (Count row = first_index(); row < rows; row += index_step()) {
 
 // A block a column; blockIdx.y is the part.
 constexpr const char* kColumnsKernel = R"CUDA(
-extern "C" __global__ void __launch_bounds__(256) kernel($PARAMETERS$Count count, Margin* out, unsigned* noted, Count rows,
+extern "C" __global__ void __launch_bounds__(256, 1) kernel($PARAMETERS$Count count, Margin* out, unsigned* noted, Count rows,
                                                          Count part) {
   unsigned events = 0;
   const Count columns = count / rows, begin = blockIdx.y * part;
@@ -278,7 +278,20 @@ void note_types(std::vector<Type>& types, Operand operand, Type type) {
     types[operand.index] = linalg::is_real(type) ? Type::kDouble : Type::kInteger;
 }
 
-KernelCode fixed(const std::string& text) { return {"typedef double Real;\n" + reduction_definitions({}), text}; }
+// Elements that a thread computes at a time: more of 8 bytes would not fit into the registers.
+int pack_of(const Program& program) {
+  const auto is_double = [](const linalg::Input& input) { return input.type == Type::kDouble; };
+  const bool any = std::any_of(program.inputs.begin(), program.inputs.end(), is_double);
+  return any || program.type == Type::kDouble ? 2 : 4;
+}
+
+// What a head has in common with all.
+std::string head_of(const Program& program) {
+  return std::string("typedef ") + (program.single ? "float" : "double") + " Real;\n" +
+         definition("int", "kPack", std::to_string(pack_of(program)));
+}
+
+KernelCode fixed(const std::string& text) { return {head_of({}) + reduction_definitions({}), text}; }
 
 // A polynomial by Horner's rule, as rng/polynomial.h has it.
 std::string polynomial(const char* name, const double (&coefficients)[8]) {
@@ -350,8 +363,7 @@ KernelCode kernel_code(const Program& program, Goal goal) {
   kernel = replaced(kernel, "$ELEMENT_OF_PACKS$", reading.call("(q * kPack + k)", true));
   kernel = replaced(kernel, "$ELEMENT$", reading.call("i", false));
   kernel = replaced(kernel, "$RESULT$", body.result_type());
-  const std::string head = std::string("typedef ") + (program.single ? "float" : "double") + " Real;\n" +
-                           (program.fast ? "// fast\n" : "") +
+  const std::string head = head_of(program) + (program.fast ? "// fast\n" : "") +
                            (goal == Goal::kElements ? "" : reduction_definitions(program));
   return {head, body.text() + kernel};
 }

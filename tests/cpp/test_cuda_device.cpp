@@ -357,9 +357,9 @@ TEST_CASE("sums of a GPU keep what additions lose, products keep what a double c
 TEST_CASE("rows and columns are summed, with NA and without, in parts of tall and wide matrices") {
   MockGpu mock;
   Device& gpu = mock.device();
-  for (const size_t rows : {1U, 3U, 700U})
+  for (const size_t rows : {1U, 30U, 300U})
     for (const bool na_rm : {false, true}) {
-      const size_t columns = 2100 / rows;
+      const size_t columns = std::max<size_t>(210 / rows, 3);
       auto x = numbers(rows * columns);
       x[1] = na();
       const Buffer matrix = on(gpu, x);
