@@ -32,6 +32,14 @@
 #' determinant(a)$modulus
 #' qr.R(qr(a))
 #' svd(a)$d
+#' @aliases backsolve,ANY,gpu_array-method backsolve,gpu_array,ANY-method backsolve,gpu_array,gpu_array-method
+#'   forwardsolve,ANY,gpu_array-method forwardsolve,gpu_array,ANY-method forwardsolve,gpu_array,gpu_array-method
+#'   crossprod,ANY,gpu_array-method crossprod,gpu_array,ANY-method crossprod,gpu_array,gpu_array-method
+#'   tcrossprod,ANY,gpu_array-method tcrossprod,gpu_array,ANY-method tcrossprod,gpu_array,gpu_array-method
+#'   outer,ANY,gpu_array-method outer,gpu_array,ANY-method outer,gpu_array,gpu_array-method chol2inv,gpu_array-method
+#'   diag,gpu_array-method eigen,gpu_array-method svd,gpu_array-method norm,gpu_array,character-method
+#'   norm,gpu_array,missing-method qr.coef,gpu_qr-method qr.Q,gpu_qr-method qr.R,gpu_qr-method show,gpu_qr-method
+#'   qr.solve,gpu_array,ANY-method qr.solve,gpu_array,missing-method qr.solve,gpu_qr,ANY-method gpu_qr-class
 #' @name gpu_algebra
 NULL
 

@@ -45,8 +45,6 @@
 #' @param dim The extents; by default those of `x`.
 #' @param type `"double"`, `"float"`, `"integer"` or `"logical"`; NULL takes that of `x`.
 #' @param device `"auto"`, `"cpu"` or a GPU (`"gpu:0"`, or 0): see [gpu_status()].
-#' @param object A `gpu_array`.
-#' @param ... Not used.
 #' @return A `gpu_array`. `as.array()` and the like: ordinary R objects. `gpu_type()`: the type. `gpu_device()`: the
 #'   name of the device.
 #' @section Errors:
@@ -64,6 +62,8 @@
 #' v <- gpu_vector(c(a = 1, b = NA, c = 3), type = "float")
 #' is.na(v)
 #' gpu_type(v)
+#' @aliases colMeans,gpu_array-method colSums,gpu_array-method rowMeans,gpu_array-method rowSums,gpu_array-method
+#'   ifelse,gpu_array-method show,gpu_array-method gpu_array-class
 #' @name gpu_array
 #' @export
 gpu_array <- function(x, dim = NULL, type = NULL, device = "auto") {

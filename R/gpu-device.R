@@ -18,8 +18,6 @@
 #' share of that one's memory. A fork of a session that has used a GPU (`plan(multicore)`, `parallel::mclapply()`) can
 #' not use it: arrays are on the CPU there, which a message says once.
 #'
-#' @param x A report of `gpu_status()`.
-#' @param ... Not used.
 #' @return `gpu_available()`: TRUE or FALSE. `gpu_devices()`: a data frame of `device`, `name`, `memory` (bytes),
 #'   `architecture` (compute capability times 10), `processors` and `uuid`, one row for each GPU and a last one for the
 #'   CPU. `gpu_status()`: a list of class `avenir_gpu_status` with `available`, `reason` (why no GPU can be used, ""
