@@ -40,7 +40,7 @@ in_own_folder <- function(options) {
   folder <- tempfile("avenir-")
   dir.create(folder, mode = "0700")
   options$argv <- c(options$argv, folder)
-  own <- c(TMPDIR = folder, AVENIR_WORKER_THREADS = options$threads)
+  own <- c(TMPDIR = folder, AVENIR_WORKER_THREADS = options$threads, AVENIR_WORKER_COUNT = options$workers)
   options$environment <- c(options$environment, paste0(names(own), "=", own))
   options$temp_folder <- folder
   options

@@ -2,8 +2,8 @@
 
 #' Linear algebra of arrays on a GPU
 #'
-#' Methods of base R's functions for matrices that are a [gpu_array()]. Results are arrays on the same device; what these
-#' functions give as single numbers is ordinary numbers.
+#' Methods of base R's functions for matrices that are a [gpu_array()]. Results are arrays on the same device; what
+#' these functions give as single numbers is ordinary numbers.
 #'
 #' @details
 #' On a GPU they are cuBLAS's and cuSOLVER's, on the CPU those of R's own BLAS and LAPACK. Ordinary vectors and matrices
@@ -32,6 +32,14 @@
 #' determinant(a)$modulus
 #' qr.R(qr(a))
 #' svd(a)$d
+#' @aliases backsolve,ANY,gpu_array-method backsolve,gpu_array,ANY-method backsolve,gpu_array,gpu_array-method
+#'   forwardsolve,ANY,gpu_array-method forwardsolve,gpu_array,ANY-method forwardsolve,gpu_array,gpu_array-method
+#'   crossprod,ANY,gpu_array-method crossprod,gpu_array,ANY-method crossprod,gpu_array,gpu_array-method
+#'   tcrossprod,ANY,gpu_array-method tcrossprod,gpu_array,ANY-method tcrossprod,gpu_array,gpu_array-method
+#'   outer,ANY,gpu_array-method outer,gpu_array,ANY-method outer,gpu_array,gpu_array-method chol2inv,gpu_array-method
+#'   diag,gpu_array-method eigen,gpu_array-method svd,gpu_array-method norm,gpu_array,character-method
+#'   norm,gpu_array,missing-method qr.coef,gpu_qr-method qr.Q,gpu_qr-method qr.R,gpu_qr-method show,gpu_qr-method
+#'   qr.solve,gpu_array,ANY-method qr.solve,gpu_array,missing-method qr.solve,gpu_qr,ANY-method gpu_qr-class
 #' @name gpu_algebra
 NULL
 
@@ -362,7 +370,8 @@ with_diagonal <- function(x, value) {
 norm_of <- function(x, type) {
   x <- shaped(check_matrix(x, "A"), dim(x))
   if (length(x) == 0L) return(0)
-  switch(toupper(type), O = , `1` = max(margins(abs(x), FALSE, 1L, FALSE, FALSE)), I = max(margins(abs(x), FALSE, 1L, TRUE, FALSE)), F = , E = frobenius(x),
+  switch(toupper(type), O = , `1` = max(margins(abs(x), FALSE, 1L, FALSE, FALSE)),
+         I = max(margins(abs(x), FALSE, 1L, TRUE, FALSE)), F = , E = frobenius(x),
          M = max(abs(x)), `2` = if (anyNA(x)) NA_real_ else max(singular_values(x, 0, 0)$d),
          stop_avenir(sprintf("argument type[1]='%s' must be one of 'M','1','O','I','F', 'E' or '2'", type),
                      "avenir_invalid_argument"))

@@ -23,15 +23,15 @@
 #' else is an error. Two arrays on different devices are an error; `gpu_copy()` copies one. Results have R's dim,
 #' dimnames and names.
 #'
-#' Doubles stay doubles: nothing is computed with fewer digits unless an array was made with `type = "float"`, which takes
-#' half the memory and on most GPUs a small part of the time, with about 7 digits. Floats beside R's numbers stay
+#' Doubles stay doubles: nothing is computed with fewer digits unless an array was made with `type = "float"`, which
+#' takes half the memory and on most GPUs a small part of the time, with about 7 digits. Floats beside R's numbers stay
 #' floats; beside an array of doubles they become doubles. Integers and logicals keep their NA; floats keep `NA` as
 #' `NaN`.
 #'
-#' Differences from R's own arrays: warnings (`NaNs produced`) come when elements are computed, once, and without a call;
-#' `ifelse()` gives the type that holds both answers; sums may differ in the last digits; of mathematical functions see
-#' the section Accuracy of [threaded()]. Functions that have no method bring the elements to R: `gamma(x)`, for
-#' instance, is computed by base R and put back.
+#' Differences from R's own arrays: warnings (`NaNs produced`) come when elements are computed, once, and without a
+#' call; `ifelse()` gives the type that holds both answers; sums may differ in the last digits; of mathematical
+#' functions see the section Accuracy of [threaded()]. Functions that have no method bring the elements to R:
+#' `gamma(x)`, for instance, is computed by base R and put back.
 #'
 #' Elements of an array lie in this process. In a future, and in a map, a `gpu_array` among the globals or arguments is
 #' sent as its elements, and is an array on the worker's device there. An array that was saved to a file has lost its
@@ -45,10 +45,8 @@
 #' @param dim The extents; by default those of `x`.
 #' @param type `"double"`, `"float"`, `"integer"` or `"logical"`; NULL takes that of `x`.
 #' @param device `"auto"`, `"cpu"` or a GPU (`"gpu:0"`, or 0): see [gpu_status()].
-#' @param object A `gpu_array`.
-#' @param ... Not used.
-#' @return A `gpu_array`. `as.array()` and the like: ordinary R objects. `gpu_type()`: the type. `gpu_device()`: the name
-#'   of the device.
+#' @return A `gpu_array`. `as.array()` and the like: ordinary R objects. `gpu_type()`: the type. `gpu_device()`: the
+#'   name of the device.
 #' @section Errors:
 #' `avenir_invalid_argument` for what is no numeric, integer or logical vector, extents that do not fit, operands that
 #' do not, and an array that was saved or sent; `avenir_overloaded_error` when memory has run out, with numbers;
@@ -64,6 +62,8 @@
 #' v <- gpu_vector(c(a = 1, b = NA, c = 3), type = "float")
 #' is.na(v)
 #' gpu_type(v)
+#' @aliases colMeans,gpu_array-method colSums,gpu_array-method rowMeans,gpu_array-method rowSums,gpu_array-method
+#'   ifelse,gpu_array-method show,gpu_array-method gpu_array-class
 #' @name gpu_array
 #' @export
 gpu_array <- function(x, dim = NULL, type = NULL, device = "auto") {
@@ -132,8 +132,9 @@ check_elements <- function(x) {
 }
 
 stop_no_elements <- function(what) {
-  stop_avenir(paste0("a gpu_array is made of ordinary numeric, integer and logical vectors, matrices and arrays; `x` is ",
-                     what, ".\ni Convert it, for instance with as.numeric() or as.matrix()."), "avenir_invalid_argument")
+  text <- paste0("a gpu_array is made of ordinary numeric, integer and logical vectors and arrays; `x` is %s.",
+                 "\ni Convert it, for instance with as.numeric() or as.matrix().")
+  stop_avenir(sprintf(text, what), "avenir_invalid_argument")
 }
 
 check_array_type <- function(type, x) {
@@ -308,7 +309,8 @@ print.gpu_array <- function(x, ...) {
 }
 
 describe_array <- function(x) {
-  extents <- if (is.null(dim(x))) sprintf("vector of %s", format(length(x), big.mark = "")) else paste(dim(x), collapse = " x ")
+  extents <- if (is.null(dim(x))) sprintf("vector of %s", format(length(x), big.mark = "")) else paste(dim(x),
+                                                                                                       collapse = " x ")
   sprintf("<gpu_array: %s, %s, on %s>", extents, gpu_type(x), gpu_device(x))
 }
 

@@ -18,8 +18,6 @@
 #' share of that one's memory. A fork of a session that has used a GPU (`plan(multicore)`, `parallel::mclapply()`) can
 #' not use it: arrays are on the CPU there, which a message says once.
 #'
-#' @param x A report of `gpu_status()`.
-#' @param ... Not used.
 #' @return `gpu_available()`: TRUE or FALSE. `gpu_devices()`: a data frame of `device`, `name`, `memory` (bytes),
 #'   `architecture` (compute capability times 10), `processors` and `uuid`, one row for each GPU and a last one for the
 #'   CPU. `gpu_status()`: a list of class `avenir_gpu_status` with `available`, `reason` (why no GPU can be used, ""
@@ -96,8 +94,8 @@ print.avenir_gpu_status <- function(x, ...) {
 #' @return `gpu_memory()`: a named vector of bytes, `total` and `free` of the device, `held` by this session's arrays,
 #'   `pooled` (kept for later arrays), the `limit` on them, and their number, `arrays`. `gpu_limit()`: the limit in
 #'   bytes; when it is set the one before, invisibly. `gpu_gc()`: `gpu_memory()` after R's garbage collector has run and
-#'   pooled memory was given back, invisibly. `gpu_sync()`: NULL, invisibly. `gpu_precision()`: the precision; when it is
-#'   set the one before, invisibly.
+#'   pooled memory was given back, invisibly. `gpu_sync()`: NULL, invisibly. `gpu_precision()`: the precision; when it
+#'   is set the one before, invisibly.
 #' @seealso [gpu_status()]
 #' @examples
 #' x <- gpu_vector(runif(1e5))
@@ -185,7 +183,8 @@ check_device <- function(device, name = "device") {
   }
   found <- gpu_list()
   if (!length(found[[1L]])) {
-    stop_avenir(sprintf("there is no GPU to use: %s.\ni device = \"cpu\", or \"auto\", computes on the CPU.", found[[2L]]),
+    stop_avenir(sprintf("there is no GPU to use: %s.\ni device = \"cpu\", or \"auto\", computes on the CPU.",
+                        found[[2L]]),
                 "avenir_unsupported_error")
   }
   if (index < length(found[[1L]])) return(sprintf("gpu:%d", index))

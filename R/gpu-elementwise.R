@@ -1,5 +1,5 @@
-# Elementwise functions of gpu_array: src/array/elementwise.cpp makes a node of each, which is computed when its elements
-# are needed.
+# Elementwise functions of gpu_array: src/array/elementwise.cpp makes a node of each, which is computed when its
+# elements are needed.
 
 # What has no kernel, and what gives integers of integers, is base R's.
 mapped_functions <- c("exp", "expm1", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
@@ -48,9 +48,9 @@ anyNA.gpu_array <- function(x, recursive = FALSE) any(is.na(x))
 
 #' Elementwise choices and extremes of gpu_array
 #'
-#' `gpu_ifelse()`, `gpu_pmin()`, `gpu_pmax()` and `gpu_atan2()` are `ifelse()`, `pmin()`, `pmax()` and `atan2()` of which
-#' some argument is a [gpu_array()], computed with the rest of an expression in one pass. Base R's `pmin()` and `pmax()`
-#' take such arrays, too, in several steps; in [fused()] and [gpu_eval()] all these names mean those of arrays.
+#' `gpu_ifelse()`, `gpu_pmin()`, `gpu_pmax()` and `gpu_atan2()` are `ifelse()`, `pmin()`, `pmax()` and `atan2()` of
+#' which some argument is a [gpu_array()], computed with the rest of an expression in one pass. Base R's `pmin()` and
+#' `pmax()` take such arrays, too, in several steps; in [fused()] and [gpu_eval()] all these names mean those of arrays.
 #'
 #' @param test,yes,no As for [ifelse()]; `yes` and `no` have one element or as many as `test`. The result has the type
 #'   that holds both.
@@ -109,8 +109,8 @@ some_array <- function(objects) any(vapply(objects, is_gpu_array, NA))
 #' and forth takes longer than most expressions, so keep what is used several times on the device. Below 1000 elements R
 #' evaluates the expression itself.
 #'
-#' A function that `fused()` made treats its arguments in the same way. Within it, and in `gpu_eval()`, `pmin()`, `pmax()`,
-#' `order()`, `atan2()`, `which.max()` and `which.min()` are those of arrays.
+#' A function that `fused()` made treats its arguments in the same way. Within it, and in `gpu_eval()`, `pmin()`,
+#' `pmax()`, `order()`, `atan2()`, `which.max()` and `which.min()` are those of arrays.
 #'
 #' @param expr An expression.
 #' @param f A function.

@@ -74,8 +74,8 @@ note_single_elements <- function() {
   if (gpu_state$singles != 100) return(invisible())
   warn_avenir(paste0(
     "single elements of a gpu_array were taken 100 times: each is a question to the device, which takes far longer ",
-    "than the element.\ni Take as.vector(x) once before such a loop, or write the loop as an expression of whole arrays. ",
-    "This is said once in a session."), "avenir_gpu_warning")
+    "than the element.\ni Take as.vector(x) once before such a loop, or write the loop as an expression of whole ",
+    "arrays. This is said once in a session."), "avenir_gpu_warning")
 }
 
 #' @export
@@ -117,8 +117,8 @@ assigned_vector <- function(x, i, value) {
   at <- if (is.null(i)) NULL else vector_index(i, length(x), names(x))
   check_replacement(value, if (is.null(at)) length(x) else length(at), at, NULL)
   if (!is.null(i) && anyNA(at) && !is.logical(i)) {
-    stop_avenir("an assignment beyond the end of a gpu_array: it cannot grow.\ni c() of as.vector(x) and more makes a longer one.",
-                "avenir_invalid_argument")
+    stop_avenir(paste0("an assignment beyond the end of a gpu_array: it cannot grow.\ni c() of as.vector(x) and more ",
+                       "makes a longer one."), "avenir_invalid_argument")
   }
   if (length(at) == 1L) note_single_elements()
   cpp_gpu_scatter(x, value, length(x), at, NULL)
@@ -149,8 +149,8 @@ same_place <- function(value, x) {
 check_same_device <- function(x, y) {
   places <- c(gpu_device(x), gpu_device(y))
   if (places[1L] == places[2L]) return(invisible())
-  stop_avenir(sprintf("the operands are on two devices, %s and %s.\ni gpu_copy(x, device) makes a copy of one on the other's.",
-                      places[1L], places[2L]), "avenir_invalid_argument")
+  text <- "the operands are on two devices, %s and %s.\ni gpu_copy(x, device) makes a copy of one on the other's."
+  stop_avenir(sprintf(text, places[1L], places[2L]), "avenir_invalid_argument")
 }
 
 # ---- Repetition and order ----
@@ -224,10 +224,12 @@ gpu_order <- function(..., na.last = TRUE, decreasing = FALSE) {
 # ---- Beside and below each other ----
 
 #' @export
-cbind.gpu_array <- function(..., deparse.level = 1) bound_arrays(list(...), names_of_arguments(substitute(list(...)), deparse.level), TRUE)
+cbind.gpu_array <- function(..., deparse.level = 1) bound_arrays(list(...), names_of_arguments(substitute(list(...)),
+                                                                                               deparse.level), TRUE)
 
 #' @export
-rbind.gpu_array <- function(..., deparse.level = 1) bound_arrays(list(...), names_of_arguments(substitute(list(...)), deparse.level), FALSE)
+rbind.gpu_array <- function(..., deparse.level = 1) bound_arrays(list(...), names_of_arguments(substitute(list(...)),
+                                                                                               deparse.level), FALSE)
 
 # The names that vectors have as columns.
 names_of_arguments <- function(code, deparse.level) {

@@ -5,15 +5,12 @@
 # array is made (install_methods()).
 
 #' @importFrom methods new setMethod
-#' @exportClass gpu_qr
+#' @exportClass gpu_array gpu_qr
 #' @exportMethod show
 #' @exportMethod ifelse rowSums colSums rowMeans colMeans crossprod tcrossprod outer chol2inv backsolve forwardsolve
 #'   qr.Q qr.R qr.coef qr.solve svd eigen diag norm
 NULL
 
-#' @rdname gpu_array
-#' @importFrom methods new
-#' @exportClass gpu_array
 methods::setClass("gpu_array", slots = c(node = "ANY", Dim = "ANY", Dimnames = "ANY", Names = "ANY"))
 
 methods::setClass("gpu_qr", slots = c(qr = "ANY", rank = "ANY", qraux = "ANY", pivot = "ANY"))

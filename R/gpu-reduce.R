@@ -50,7 +50,8 @@ margins <- function(x, na.rm, dims, by_row, means) {
 #' `which.max()` and `which.min()` of a [gpu_array()].
 #'
 #' @param x A `gpu_array`; for others base R's functions are called.
-#' @return As [which.max()]: one whole number, with a name where elements have names; `integer(0)` where all are missing.
+#' @return As [which.max()]: one whole number, with a name where elements have names; `integer(0)` where all are
+#'   missing.
 #' @examples
 #' gpu_which_max(gpu_vector(c(2, NA, 5)))
 #' @export

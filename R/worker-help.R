@@ -30,6 +30,7 @@
 #' | standard input | empty | empty |
 #' | threads of BLAS, OpenMP and data.table, `cpu_threads()` | the session's cores divided by the workers | the same |
 #' | threads of RcppParallel | the session's cores divided by the workers | one |
+#' | GPUs ([gpu_array()]) | one of the session's, in turn, with a share of its memory | none, if the session used one |
 #' | `availableCores()`, `mc.cores` | 1 | 1 |
 #' | plan | the next level of the stack, else sequential | the same |
 #'
@@ -46,7 +47,8 @@
 #' are new ones, in the session and in the fork. `cpu_threads()` has no effect in the fork of a session that has used
 #' [threaded()] or one of its relatives: they run on one thread there. Libraries that are known not to bear a fork have
 #' one thread in it: OpenBLAS 0.3.30, and an OpenMP of GCC before 9. Other libraries with threads of their own, and
-#' whatever holds a GPU, do not survive a fork: use `plan(multisession)` with these.
+#' whatever holds a GPU, do not survive a fork: use `plan(multisession)` with these. New arrays
+#' of avenir's own are on the CPU in such a fork.
 #'
 #' Forks that others make, such as those of [parallel::mclapply()], are not prepared like this: where [blas_info()] says
 #' `OpenMP`, set `blas_threads(1)` first in the function that they run.

@@ -153,6 +153,7 @@ show_times <- function(measured) {
 report <- function(row, workload, measured, workers, checks = logical()) {
   wrong <- c(sprintf("%s has not the numbers of serial R", wrong_sides(measured)), names(checks)[!checks])
   peers <- peer_seconds(measured)
+  if (!length(peers)) peers <- c(none = Inf)
   seconds <- formatC(c(measured$seconds[c("avenir", "serial")], min(peers)), digits = 3, format = "fg")
   verdict <- if (length(wrong)) "no" else "yes"
   fields <- c("scenario", row, workload, workers, seconds[1:2], names(which.min(peers)), seconds[3], verdict)

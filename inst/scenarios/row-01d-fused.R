@@ -1,4 +1,5 @@
-# Row 1D, on the CPU: exp(x) + 3*sin(x) in one pass over the numbers, its sum, and tan(x) + 3*sin(x) in place.
+# Row 1D: exp(x) + 3*sin(x) in one pass over the numbers, its sum, and tan(x) + 3*sin(x) in place, on the CPU's threads;
+# then the same on floats that are on the GPU or, where there is none, in the CPU's memory.
 #   Rscript row-01d-fused.R [--quick]
 
 library(avenir)
@@ -47,3 +48,20 @@ elementwise$values <- summed$values <- in_place$values <- list()
 report("1D", sprintf("exp(x) + 3*sin(x), %g numbers", n), elementwise, threads, checks[1])
 report("1D", sprintf("sum(exp(x) + 3*sin(x)), %g numbers", n), summed, threads, checks[2])
 report("1D", sprintf("x <- tan(x) + 3*sin(x) in place, %g numbers", n), in_place, threads, checks[3])
+
+# ---- arrays on a device ----
+
+device <- gpu_device(gpu_vector(0))
+on_device <- gpu_vector(x, type = "float")
+invisible(gpu_eval(exp(on_device) + 3 * sin(on_device)))
+arrays <- measure(list(serial = function() fused(x), avenir = function() {
+  result <- gpu_eval(exp(on_device) + 3 * sin(on_device))
+  gpu_sync()
+  result
+}))
+worst <- max(abs(as.vector(arrays$values$avenir) - arrays$values$serial) / pmax(abs(arrays$values$serial), 1))
+cat(sprintf("%g floats on %s\n", n, device))
+show_times(arrays)
+arrays$values <- list()
+report("1D", sprintf("exp(x) + 3*sin(x), %g floats on %s", n, device), arrays, threads,
+       c("exp(x) + 3*sin(x) of floats is not base R's" = worst < 1e-4))

@@ -62,12 +62,14 @@ close_sinks <- function() while (sink.number() > state$sinks) sink()
 start_worker <- function(folder) {
   own_temp_folder(folder)
   own_threads(Sys.getenv("AVENIR_WORKER_THREADS", "1"))
+  own_gpu(as.numeric(Sys.getenv("AVENIR_WORKER_NUMBER", 0)), as.numeric(Sys.getenv("AVENIR_WORKER_COUNT", 1)))
   own_locale()
   libraries <- .libPaths()
   if (nzchar(Sys.getenv("AVENIR_WORKER_PROFILE"))) source_profiles()
   # Those of the session, which may have changed them since its own profile. To set them takes 60 system calls.
   if (!identical(.libPaths(), libraries)) .libPaths(libraries)
-  Sys.unsetenv(c("R_FUTURE_PLAN", paste0("AVENIR_WORKER_", c("THREADS", "TMPDIR", "PROFILE", "LOCALE"))))
+  own <- c("THREADS", "NUMBER", "COUNT", "TMPDIR", "PROFILE", "LOCALE")
+  Sys.unsetenv(c("R_FUTURE_PLAN", paste0("AVENIR_WORKER_", own)))
   # An error that no handler sees must not end the process: with any `error` option R leaves for its top level instead.
   options(mc.cores = 1L, error = quote(invisible()))
   globalCallingHandlers(condition = on_condition)
@@ -75,6 +77,21 @@ start_worker <- function(folder) {
   state$kinds <- RNGkind()
   if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
   state$folder <- getwd()
+}
+
+# One of the GPUs that the session may use, in turn, and a share of its memory: src/array reads AVENIR_GPU_SHARE.
+own_gpu <- function(number, workers) {
+  gpus <- visible_gpus()
+  if (!length(gpus)) return(invisible())
+  share <- 1 / ceiling(workers / length(gpus))
+  Sys.setenv(CUDA_VISIBLE_DEVICES = gpus[number %% length(gpus) + 1], AVENIR_GPU_SHARE = share)
+}
+
+# As the driver will count them, which is not asked: that would start it.
+visible_gpus <- function() {
+  mask <- Sys.getenv("CUDA_VISIBLE_DEVICES", NA)
+  if (is.na(mask)) return(as.character(seq_along(Sys.glob("/dev/nvidia[0-9]*")) - 1L))
+  trimws(strsplit(mask, ",", fixed = TRUE)[[1L]])
 }
 
 # The session started the template with TMPDIR inside the plan's folder; user code gets the session's own TMPDIR back.

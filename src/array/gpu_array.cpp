@@ -1,7 +1,10 @@
 #include "array/gpu_array.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <set>
 
 #include "array/travel.h"
 #include "base/error.h"
@@ -112,6 +115,22 @@ SEXP new_array(rbridge::Keeper& keeper, NodePtr node, const Attributes& attribut
 
 // ---- Devices and types ----
 
+namespace {
+
+// A worker takes no more than its share of a GPU's memory (inst/worker/worker.R).
+Device& shared_out(Device& gpu) {
+  static std::set<const Device*> known;
+  if (!known.insert(&gpu).second) return gpu;
+  const char* const text = std::getenv("AVENIR_GPU_SHARE");
+  const double share = text == nullptr ? 1 : std::atof(text);
+  const device::Memory memory = gpu.memory();
+  if (share > 0 && share < 1)
+    gpu.set_limit(std::min(memory.limit, static_cast<uint64_t>(share * 0.9 * static_cast<double>(memory.total))));
+  return gpu;
+}
+
+}  // namespace
+
 Device& device_of(const std::string& name) {
   const compute::Api& library = expression::prepared_library();
   static const bool collects = [&library] {
@@ -120,8 +139,10 @@ Device& device_of(const std::string& name) {
   }();
   (void)collects;
   if (name == "cpu") return library.cpu_device();
-  if (name == "auto") return library.gpus().empty() ? library.cpu_device() : library.gpu_device(0);
-  return library.gpu_device(std::stoi(name.substr(std::strlen("gpu:"))));
+  const bool is_auto = name == "auto";
+  if (is_auto && (library.is_forked_from_gpu_user() || library.gpus().empty())) return library.cpu_device();
+  const int index = is_auto ? 0 : std::stoi(name.substr(std::strlen("gpu:")));
+  return shared_out(library.gpu_device(index));
 }
 
 Type type_of_name(const std::string& name) {

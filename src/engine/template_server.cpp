@@ -117,6 +117,7 @@ class Server {
     poller_.close();
     children_.clear();
     ::dup2(frame.fds[3].get(), STDERR_FILENO);
+    ::setenv("AVENIR_WORKER_NUMBER", std::to_string(frame.header.id).c_str(), 1);
     sys::reset_signal(SIGCHLD);
     return {std::move(frame.fds[0]), std::move(frame.fds[1]), std::move(frame.fds[2]), std::move(session_)};
   }

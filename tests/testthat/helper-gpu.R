@@ -9,7 +9,8 @@ tolerances <- c(exact = 0, math = 1e-14, sums = 1e-13, product = 1e-12, solution
 
 # What base R has in place of arrays.
 ordinary <- function(x) {
-  if (isS4(x) && inherits(x, "gpu_array")) return(if (is.null(dim(x))) `names<-`(as.vector(x), names(x)) else as.array(x))
+  if (isS4(x) && inherits(x, "gpu_array")) return(if (is.null(dim(x))) `names<-`(as.vector(x),
+                                                                                 names(x)) else as.array(x))
   if (is.list(x) && !is.object(x)) return(lapply(x, ordinary))
   x
 }
@@ -54,4 +55,27 @@ random_array <- function(extents) {
 unname_rows <- function(x) {
   rownames(x) <- NULL
   x
+}
+
+# A folder with a driver for GPUs that are the CPU's memory (mock/mock.h), compiled once; "" without a compiler.
+mock_driver <- local({
+  folder <- NULL
+  function() {
+    if (!is.null(folder)) return(folder)
+    folder <<- tempfile("mock-")
+    dir.create(folder)
+    compiler <- strsplit(system2(file.path(R.home("bin"), "R"), c("CMD", "config", "CXX"), stdout = TRUE), " ")[[1L]]
+    flags <- c("-std=c++17", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-o", file.path(folder, "libcuda.so.1"),
+               test_path("mock", "libcuda.cpp"), "-ldl")
+    source_folder <- sprintf("-DMOCK_FOLDER='\"%s\"'", normalizePath(test_path("mock")))
+    status <- system2(compiler[1L], c(compiler[-1L], source_folder, flags), stdout = FALSE, stderr = FALSE)
+    if (status != 0) folder <<- ""
+    folder
+  }
+})
+
+# What the code marks in a process that has GPUs.
+with_mock_gpus <- function(code, ...) {
+  settings <- c(paste0("AVENIR_CUDA_LIB=", mock_driver()), ...)
+  in_child(code, seconds = 120, environment = settings)
 }

@@ -5,11 +5,13 @@ square <- local({
   dimnames(x) <- list(letters[1:7], LETTERS[1:7])
   x
 })
-values <- list(a = square, b = matrix(cos((1:21)^2), 7, dimnames = list(NULL, c("x", "y", "z"))), w = matrix(sin(1:35)^2, 5),
+values <- list(a = square, b = matrix(cos((1:21)^2), 7, dimnames = list(NULL, c("x", "y", "z"))),
+               w = matrix(sin(1:35)^2, 5),
                v = as.double(1:7), i = matrix(1:14, 7), u = c(p = 2, q = -1), e = matrix(0, 0, 7), z = matrix(0, 7, 0))
 
 test_that("products are base R's", {
-  codes <- expression(a %*% b, a %*% a, t(a) %*% b, t(b) %*% b, b %*% t(b), w %*% a, a %*% v, v %*% a, v %*% v, i %*% t(i),
+  codes <- expression(a %*% b, a %*% a, t(a) %*% b, t(b) %*% b, b %*% t(b), w %*% a, a %*% v, v %*% a, v %*% v,
+                      i %*% t(i),
                       crossprod(a), crossprod(a, b), crossprod(b), tcrossprod(b), tcrossprod(a, w), crossprod(v),
                       tcrossprod(v), crossprod(v, a), tcrossprod(v, v), crossprod(i), e %*% a, a %*% z, z %*% t(z),
                       crossprod(e), t(a), t(t(b)), t(a) + 1, outer(u, v), outer(v, u, "+"), u %o% v, kronecker(i, u),
@@ -37,8 +39,10 @@ test_that("missing and infinite elements go through products as in base R", {
 
 test_that("factors and solutions are base R's", {
   codes <- expression(chol(a), chol2inv(chol(a)), solve(a), solve(a, b), solve(a, v), backsolve(chol(a), b),
-                      backsolve(chol(a), v, transpose = TRUE), forwardsolve(t(chol(a)), b), backsolve(chol(a), b[1:3, ], k = 3),
-                      diag(a), diag(u), diag(w), norm(a), norm(a, "I"), norm(a, "F"), norm(a, "M"), norm(b, "2"), det(a),
+                      backsolve(chol(a), v, transpose = TRUE), forwardsolve(t(chol(a)), b),
+                      backsolve(chol(a), b[1:3, ], k = 3),
+                      diag(a), diag(u), diag(w), norm(a), norm(a, "I"), norm(a, "F"), norm(a, "M"), norm(b, "2"),
+                      det(a),
                       as.vector(determinant(a)$modulus), determinant(-a[1:3, 1:3])$sign,
                       as.vector(determinant(-a[1:3, 1:3], logarithm = FALSE)$modulus), solve(i[1:2, ]),
                       svd(b, 0, 0)$d, svd(w)$d, eigen(a)$values, eigen(a, only.values = TRUE)$values,
@@ -70,7 +74,8 @@ test_that("decompositions multiply to the matrix, whatever their signs", {
 test_that("floats are factored as floats", {
   for (device in test_devices()) {
     x <- gpu_array(square, type = "float", device = device)
-    for (of in list(x %*% x, crossprod(x), chol(x), solve(x), solve(x, values$v), chol2inv(chol(x)), qr.R(qr(x)), svd(x)$d,
+    for (of in list(x %*% x, crossprod(x), chol(x), solve(x), solve(x, values$v), chol2inv(chol(x)), qr.R(qr(x)),
+                    svd(x)$d,
                     eigen(x)$values, backsolve(chol(x), values$v), t(x))) {
       expect_identical(gpu_type(of), "float")
     }
@@ -83,7 +88,8 @@ test_that("floats are factored as floats", {
 
 test_that("extents of 0 and 1 are no exception", {
   empty <- matrix(0, 0, 0)
-  codes <- expression(crossprod(e), e %*% z, t(e), rowSums(e), colSums(e), norm(e), diag(e), chol(o), solve(o), det(o), svd(o)$d,
+  codes <- expression(crossprod(e), e %*% z, t(e), rowSums(e), colSums(e), norm(e), diag(e), chol(o), solve(o), det(o),
+                      svd(o)$d,
                       eigen(o)$values, o %*% o, crossprod(o), qr.R(qr(o)))
   of <- list(e = empty, z = empty, o = matrix(4))
   for (device in test_devices()) for (code in codes[-15]) compare_code(code, of, device, "solution")

@@ -24,8 +24,10 @@ test_that("arrays come back as they were", {
 })
 
 test_that("elementwise functions are base R's", {
-  exact <- expression(x + x, x - 1, 2 * x, x / 3, -x, +x, x %% 2.5, x %/% 2.5, x + v[1:3], x > 0, 1 >= x, x == x, x != 2.5,
-                      x < v[3], x & TRUE, !x, l | FALSE, !l, i + 1L, i * i, i / 2L, i + 0.5, i %% 3L, i %/% 3L, -i, l + l,
+  exact <- expression(x + x, x - 1, 2 * x, x / 3, -x, +x, x %% 2.5, x %/% 2.5, x + v[1:3], x > 0, 1 >= x, x == x,
+                      x != 2.5,
+                      x < v[3], x & TRUE, !x, l | FALSE, !l, i + 1L, i * i, i / 2L, i + 0.5, i %% 3L, i %/% 3L, -i,
+                      l + l,
                       abs(x), abs(i), sqrt(x), floor(x), ceiling(x), trunc(x), round(x), sign(x), is.na(x), is.nan(x),
                       is.finite(x), is.infinite(x), is.na(i), is.na(l), n + n, n * 2, x^2, xor(l, TRUE), floor(i),
                       round(x, 1), k + 1, k * k, k > 3, x * as.vector(1:3), anyNA(x), anyNA(k), l == NA, i > 2.5)
@@ -75,8 +77,10 @@ test_that("reductions are base R's, with and without what is missing", {
 })
 
 test_that("rows, columns and cumulative sums are base R's", {
-  codes <- expression(rowSums(x), colSums(x), rowMeans(x), colMeans(x), rowSums(x, na.rm = TRUE), colMeans(x, na.rm = TRUE),
-                      rowSums(i), colSums(i, na.rm = TRUE), rowSums(k), colSums(k), rowSums(k, dims = 2), colMeans(k, dims = 2),
+  codes <- expression(rowSums(x), colSums(x), rowMeans(x), colMeans(x), rowSums(x, na.rm = TRUE),
+                      colMeans(x, na.rm = TRUE),
+                      rowSums(i), colSums(i, na.rm = TRUE), rowSums(k), colSums(k), rowSums(k, dims = 2),
+                      colMeans(k, dims = 2),
                       rowSums(2 * k + 1), cumsum(n), cumsum(i), cumsum(l), cumsum(v))
   for (device in test_devices()) for (code in codes) compare_code(code, values, device, "sums")
   for (device in test_devices()) {
@@ -88,14 +92,16 @@ test_that("rows, columns and cumulative sums are base R's", {
 test_that("parts of arrays are base R's", {
   codes <- expression(x[2], x[c(1, NA, 20)], x[-1], x[x > 0], x[2, ], x[, 2], x[2, , drop = FALSE], x[c("a", "c"), 2:1],
                       x[-2, c(TRUE, FALSE)], x[0, ], x[, 0], n["a"], n[c("c", "zz")], n[], x[], k[1, 2, 3], k[, , 2],
-                      k["u", , c("A", "D")], k[, 2, , drop = FALSE], x[cbind(1:2, 2:3)], rep(n, 2), rep(v, each = 2), rev(n),
+                      k["u", , c("A", "D")], k[, 2, , drop = FALSE], x[cbind(1:2, 2:3)], rep(n, 2), rep(v, each = 2),
+                      rev(n),
                       head(v, 3), tail(v, 2), head(x, 2), x[[4]], x[2:3, 3:2], n[3:1], v[seq(1, 9, 2)], t(x), t(n),
                       x["a", ], x[3, 5], x[FALSE], c(n, 1, n), i[2, ], l[c(TRUE, FALSE)])
   for (device in test_devices()) for (code in codes) compare_code(code, values, device)
 })
 
 test_that("assignments to parts are base R's, and leave other variables alone", {
-  assignments <- expression(x[2] <- 0, x[x > 1] <- 7, x[2, ] <- 1:5, x[, 2] <- 9, x[1:2, 2:3] <- matrix(1:4, 2), x[] <- 3,
+  assignments <- expression(x[2] <- 0, x[x > 1] <- 7, x[2, ] <- 1:5, x[, 2] <- 9, x[1:2, 2:3] <- matrix(1:4, 2),
+                            x[] <- 3,
                             x["a", ] <- NA, n["b"] <- 5, k[1, , ] <- 0, k[, 2, 3] <- c(5, 6), x[-1, 1] <- 4, i[2] <- 2L,
                             i[2] <- 2.5, l[3] <- NA, x[2:3] <- c(1, 2), diag(i) <- 0L, n[2:3] <- n[1:2])
   for (device in test_devices()) {
@@ -113,7 +119,8 @@ test_that("assignments to parts are base R's, and leave other variables alone", 
 })
 
 test_that("arrays side by side are base R's", {
-  codes <- expression(cbind(x, 1), rbind(x, 9), cbind(n, n), rbind(a = n, b = n), cbind(x, x), rbind(x, x), cbind(1:3, x),
+  codes <- expression(cbind(x, 1), rbind(x, 9), cbind(n, n), rbind(a = n, b = n), cbind(x, x), rbind(x, x),
+                      cbind(1:3, x),
                       cbind(i, 0L), cbind(i, 0.5), cbind(x, new = n))
   for (device in test_devices()) for (code in codes) compare_code(code, values, device)
 })
@@ -153,7 +160,8 @@ test_that("names and extents can be set", {
 test_that("floats stay floats beside R's numbers, and become doubles beside doubles", {
   for (device in test_devices()) {
     x <- gpu_vector(c(0.1, 0.2, 0.3), type = "float", device = device)
-    for (y in list(x + 1, exp(x), x * c(1, 2, 3), x + x, x / 2L, ifelse(x > 0.15, x, 0), sqrt(x), cumsum(x), sort(x), x[2:3])) {
+    for (y in list(x + 1, exp(x), x * c(1, 2, 3), x + x, x / 2L, ifelse(x > 0.15, x, 0), sqrt(x), cumsum(x), sort(x),
+                   x[2:3])) {
       expect_identical(gpu_type(y), "float")
     }
     expect_identical(gpu_type(x + gpu_vector(1:3 / 2, device = device)), "double")
@@ -172,7 +180,9 @@ test_that("random expressions are base R's", {
       y <- random_array(extents)
       arrays <- list(x = gpu_array(x, device = device), y = gpu_array(y, device = device))
       for (code in expression((x + 1) * y, ifelse(x > y, x, y), abs(x) - floor(y), x %% 3 + y, (x <= y) & (x > 0),
-                              pmax(x, y, na.rm = TRUE), is.na(x) | y == 1, -x / (1 + y^2), x[x > 0 & !is.na(x)], sum(x > y, na.rm = TRUE))) {
+                              pmax(x, y,
+                                   na.rm = TRUE), is.na(x) | y == 1, -x / (1 + y^2), x[x > 0 & !is.na(x)],
+                                   sum(x > y, na.rm = TRUE))) {
         expected <- suppressWarnings(eval(code, list(x = x, y = y)))
         found <- suppressWarnings(ordinary(eval(code, arrays)))
         if (!length(x)) storage.mode(expected) <- typeof(found)  # R's ifelse() of nothing is logical
@@ -224,7 +234,8 @@ test_that("random numbers are those of the state", {
       if (device == "cpu") expect_identical(normal, thread_rnorm(n, state, 10, 2))
       expect_equal(normal, thread_rnorm(n, state, 10, 2), tolerance = 1e-14)
     }
-    expect_equal(as.vector(gpu_runif(5, state, type = "float", device = device)), thread_runif(5, state), tolerance = 1e-7)
+    expect_equal(as.vector(gpu_runif(5, state, type = "float", device = device)), thread_runif(5, state),
+                 tolerance = 1e-7)
   }
   expect_error(gpu_runif(3, 1:7), class = "avenir_invalid_argument")
   expect_error(gpu_runif(3, state, 2, 1), "above", class = "avenir_invalid_argument")

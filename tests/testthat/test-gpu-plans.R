@@ -33,7 +33,7 @@ test_that("an array that was saved has lost its elements, and says so", {
   file <- tempfile(fileext = ".rds")
   saveRDS(x, file)
   again <- readRDS(file)
-  expect_error(sum(again), "memory is gone: it was saved to a file", class = "avenir_invalid_argument")
+  expect_error(mean(again), "memory is gone: it was saved to a file", class = "avenir_invalid_argument")
   expect_error(again + 1, "as.array\\(x\\)", class = "avenir_invalid_argument")
   expect_error(print(again), "memory is gone", class = "avenir_invalid_argument")
   expect_error(as.vector(unserialize(serialize(x, NULL))), "memory is gone", class = "avenir_invalid_argument")
@@ -44,4 +44,22 @@ test_that("arrays of mclapply()'s forks can be used there", {
   x <- gpu_vector(as.double(1:1000), device = "cpu")
   found <- parallel::mclapply(1:2, function(i) sum(x * i), mc.cores = 2)
   expect_identical(found, list(500500, 1001000))
+})
+
+test_that("each worker has one of the session's GPUs, in turn, and its share of the memory", {
+  found <- in_child("
+    plan(multisession, workers = I(4))
+    here <- tempfile()
+    dir.create(here)
+    ask <- function(i) future({  # at the same time: each on another worker
+      file.create(file.path(here, i))
+      end <- Sys.time() + 30
+      while (length(list.files(here)) < 4 && Sys.time() < end) Sys.sleep(0.01)
+      Sys.getenv(c('AVENIR_GPU_SHARE', 'CUDA_VISIBLE_DEVICES'), names = FALSE)
+    })
+    each <- value(lapply(1:4, ask))
+    plan(sequential)
+    mark('result', each)", environment = "CUDA_VISIBLE_DEVICES=3,GPU-5")
+  expect_identical(sort(vapply(found, `[`, "", 2L)), c("3", "3", "GPU-5", "GPU-5"))
+  expect_setequal(vapply(found, `[`, "", 1L), "0.5")
 })

@@ -29,6 +29,10 @@ test_that("row 1B is the same with an OpenBLAS that uses OpenMP", {
   expect_scenario("row-01b-crossprod", paste0("R_LD_LIBRARY_PATH=", paths))
 })
 
+test_that("row 1C, a product of floats, is base R's", {
+  expect_scenario("row-01c-product")
+})
+
 test_that("row 1D, fused expressions, gives base R's numbers", {
   expect_scenario("row-01d-fused")
 })
