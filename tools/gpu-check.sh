@@ -1,16 +1,14 @@
 #!/bin/sh
-# All that only a machine with a GPU can show, in one call, with the package that is installed in LIBRARY (or R's own):
+# All that only a machine with a GPU can show, in one call, with the package in LIBRARY (or R's own):
 #
 #   sh tools/gpu-check.sh [LIBRARY] [--quick]
-#   sh tools/gpu-check.sh --mock LIBRARY      the same on tests/testthat/mock, without the sanitizer: a test of this script
+#   sh tools/gpu-check.sh --mock LIBRARY   the same on tests/testthat/mock, without the sanitizer: a test of this script
 #
 #   status      which GPU, driver and libraries
 #   tests       the tests of gpu_array on the GPU and the CPU
-#   memcheck    compute-sanitizer on every kind of kernel, and racecheck (skipped, visibly, where it is not installed)
+#   memcheck    compute-sanitizer on every kind of kernel (skipped, visibly, where it is not installed)
 #   racecheck
 #   table       times by the device's events, beside PyTorch and CuPy where python3 has them
-#
-# Results are written to $OUT (gpu-results). Status 0 when all passed; figures that were missed do not count as failures.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -32,7 +30,8 @@ step() {
   name=$1
   shift
   started=$(date +%s)
-  if timeout -k 20 1200 "$@" >"$out/$name.log" 2>&1 </dev/null; then verdict=ok; else verdict=FAILED; failed="$failed $name"; fi
+  verdict=ok
+  timeout -k 20 1200 "$@" >"$out/$name.log" 2>&1 </dev/null || { verdict=FAILED; failed="$failed $name"; }
   printf '%-10s %-7s %4d s\n' "$name" "$verdict" $(($(date +%s) - started))
   [ "$verdict" = ok ] || tail -n 40 "$out/$name.log"
 }
