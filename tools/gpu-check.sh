@@ -9,6 +9,8 @@
 #   memcheck    compute-sanitizer on every kind of kernel (skipped, visibly, where it is not installed)
 #   racecheck
 #   table       times by the device's events, beside PyTorch and CuPy where python3 has them
+#
+# Results are written to $OUT (gpu-results). Status 0 when all passed; figures that were missed are no failures.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
