@@ -373,6 +373,14 @@ cpp_gpu_order <- function(keys, decreasing) {
     .Call(`_avenir_cpp_gpu_order`, keys, decreasing)
 }
 
+cpp_gpu_mark <- function(device) {
+    .Call(`_avenir_cpp_gpu_mark`, device)
+}
+
+cpp_gpu_since_mark <- function(device) {
+    .Call(`_avenir_cpp_gpu_since_mark`, device)
+}
+
 cpp_get_options <- function(names) {
     .Call(`_avenir_cpp_get_options`, names)
 }

@@ -1038,6 +1038,26 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_gpu_mark
+SEXP cpp_gpu_mark(std::string device);
+RcppExport SEXP _avenir_cpp_gpu_mark(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_mark(device));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gpu_since_mark
+SEXP cpp_gpu_since_mark(std::string device);
+RcppExport SEXP _avenir_cpp_gpu_since_mark(SEXP deviceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< std::string >::type device(deviceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gpu_since_mark(device));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_get_options
 SEXP cpp_get_options(SEXP names);
 RcppExport SEXP _avenir_cpp_get_options(SEXP namesSEXP) {
@@ -1493,6 +1513,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_gpu_bind", (DL_FUNC) &_avenir_cpp_gpu_bind, 2},
     {"_avenir_cpp_gpu_sort", (DL_FUNC) &_avenir_cpp_gpu_sort, 3},
     {"_avenir_cpp_gpu_order", (DL_FUNC) &_avenir_cpp_gpu_order, 2},
+    {"_avenir_cpp_gpu_mark", (DL_FUNC) &_avenir_cpp_gpu_mark, 1},
+    {"_avenir_cpp_gpu_since_mark", (DL_FUNC) &_avenir_cpp_gpu_since_mark, 1},
     {"_avenir_cpp_get_options", (DL_FUNC) &_avenir_cpp_get_options, 1},
     {"_avenir_cpp_rng_fault", (DL_FUNC) &_avenir_cpp_rng_fault, 1},
     {"_avenir_cpp_rng_first_fault", (DL_FUNC) &_avenir_cpp_rng_first_fault, 1},

@@ -1,5 +1,5 @@
-// Compares src/device/cuda_api.h with CUDA's headers; `configure` compiles this (without making anything) where it finds
-// them. An error names the function whose declaration differs.
+// Compares src/device/cuda_api.h with CUDA's headers; `configure` compiles this (without making anything) where it
+// finds them. An error names the function whose declaration differs.
 #include <cublas_v2.h>
 #include <cuda.h>
 #include <cusolverDn.h>

@@ -130,7 +130,8 @@ class Device {
   // ---- Random numbers ----
 
   // offset + factor * runif() or rnorm() (by inversion) of R's "L'Ecuyer-CMRG", from the draws after `state` on:
-  // rng/fill.h's numbers. Normal ones take two draws each.
+  // rng/fill.h's numbers; but a GPU has its own logarithm, by which normal ones in the tails may differ in the last
+  // bit. Normal ones take two draws each.
   virtual void fill_uniform(const rng::State& state, double offset, double factor, const Buffer& out) = 0;
   virtual void fill_normal(const rng::State& state, double offset, double factor, const Buffer& out) = 0;
 

@@ -1,6 +1,6 @@
-// What the kernels' text needs to be compiled for the host: the mock of NVRTC puts this in front of it. A block's threads
-// are fibers that __syncthreads() switches between. No header but this one: others take a good part of the time that a
-// kernel takes to compile.
+// What the kernels' text needs to be compiled for the host: the mock of NVRTC puts this in front of it. A block's
+// threads are fibers that __syncthreads() switches between. No header but this one: others take a good part of the time
+// that a kernel takes to compile.
 #include <ucontext.h>
 
 extern "C" {
@@ -16,12 +16,14 @@ void free(void*);
   inline float name(float x) { return __builtin_##name##f(x); }
 #define HOST_FLOAT2(name) \
   inline float name(float x, float y) { return __builtin_##name##f(x, y); }
-HOST_FLOAT(exp) HOST_FLOAT(expm1) HOST_FLOAT(log) HOST_FLOAT(log1p) HOST_FLOAT(log2) HOST_FLOAT(log10) HOST_FLOAT(sin)
-HOST_FLOAT(cos) HOST_FLOAT(tan) HOST_FLOAT(asin) HOST_FLOAT(acos) HOST_FLOAT(atan) HOST_FLOAT(sinh) HOST_FLOAT(cosh)
-HOST_FLOAT(tanh) HOST_FLOAT(asinh) HOST_FLOAT(acosh) HOST_FLOAT(atanh) HOST_FLOAT(sqrt) HOST_FLOAT(floor)
-HOST_FLOAT(ceil) HOST_FLOAT(trunc) HOST_FLOAT(rint) HOST_FLOAT(fabs)
-HOST_FLOAT2(pow) HOST_FLOAT2(atan2) HOST_FLOAT2(fmod)
-inline float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
+HOST_FLOAT(exp)
+HOST_FLOAT(expm1) HOST_FLOAT(log) HOST_FLOAT(log1p) HOST_FLOAT(log2) HOST_FLOAT(log10) HOST_FLOAT(sin) HOST_FLOAT(cos)
+    HOST_FLOAT(tan) HOST_FLOAT(asin) HOST_FLOAT(acos) HOST_FLOAT(atan) HOST_FLOAT(sinh) HOST_FLOAT(cosh)
+        HOST_FLOAT(tanh) HOST_FLOAT(asinh) HOST_FLOAT(acosh) HOST_FLOAT(atanh) HOST_FLOAT(sqrt) HOST_FLOAT(floor)
+            HOST_FLOAT(ceil) HOST_FLOAT(trunc) HOST_FLOAT(rint) HOST_FLOAT(fabs) HOST_FLOAT2(pow) HOST_FLOAT2(atan2)
+                HOST_FLOAT2(fmod) inline float fma(float x, float y, float z) {
+  return __builtin_fmaf(x, y, z);
+}
 
 #define __device__
 #define __global__
@@ -147,8 +149,9 @@ template <typename... P>
 void host_call(void (*kernel)(P...)) {
   host_call(kernel, typename HostIndicesOf<sizeof...(P)>::type());
 }
-#define HOST_ENTRY(name)                                                                     \
-  extern "C" __attribute__((visibility("default"))) void host_entry_##name(void** arguments, const unsigned* grid, unsigned block) { \
-    host_arguments = arguments;                                                              \
-    host_launch([] { host_call(name); }, grid, block);                                       \
+#define HOST_ENTRY(name)                                                                                           \
+  extern "C" __attribute__((visibility("default"))) void host_entry_##name(void** arguments, const unsigned* grid, \
+                                                                           unsigned block) {                       \
+    host_arguments = arguments;                                                                                    \
+    host_launch([] { host_call(name); }, grid, block);                                                             \
   }

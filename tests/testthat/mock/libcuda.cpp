@@ -69,7 +69,8 @@ MOCK void mock_reset() {
 
 MOCK int cuInit(unsigned) {
   MOCK_MAY_FAIL("cuInit");
-  if (devices() == 0 || (std::getenv("CUDA_VISIBLE_DEVICES") != nullptr && *std::getenv("CUDA_VISIBLE_DEVICES") == '\0'))
+  if (devices() == 0 ||
+      (std::getenv("CUDA_VISIBLE_DEVICES") != nullptr && *std::getenv("CUDA_VISIBLE_DEVICES") == '\0'))
     return kNoDevice;
   process = ::getpid();
   return 0;

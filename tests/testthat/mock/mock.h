@@ -4,8 +4,8 @@
 #include <cstring>
 #include <string>
 
-// CUDA's libraries for machines without a GPU: memory is the machine's, kernels are compiled for the host, linear algebra
-// is LAPACK's. The environment says how they behave:
+// CUDA's libraries for machines without a GPU: memory is the machine's, kernels are compiled for the host, linear
+// algebra is LAPACK's. The environment says how they behave:
 //
 //   AVENIR_MOCK_DEVICES  how many GPUs there are (1)
 //   AVENIR_MOCK_MEMORY   bytes of each (1e9)
