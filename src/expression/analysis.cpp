@@ -1,6 +1,7 @@
 #include "expression/analysis.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "expression/compiled.h"
 
@@ -49,6 +50,15 @@ uint64_t walk_arguments(SEXP code, SEXP env, bool first_only, Analysis& analysis
   return longest;
 }
 
+// Or an S4 generic made of it, whose default method it is.
+bool is_base_function(SEXP function, SEXP symbol) {
+  if (function == base_function(symbol)) return true;
+  if (IS_S4_OBJECT(function) == 0) return false;
+  const SEXP package = Rf_getAttrib(function, Rf_install("package"));
+  return TYPEOF(package) == STRSXP && Rf_xlength(package) == 1 &&
+         std::strcmp(CHAR(STRING_ELT(package, 0)), "base") == 0;
+}
+
 uint64_t walk_call(SEXP code, SEXP env, Analysis& analysis) {
   const SEXP head = CAR(code);
   if (TYPEOF(head) != SYMSXP) return fail(analysis, Fault::kNoSymbol, code);
@@ -57,7 +67,7 @@ uint64_t walk_call(SEXP code, SEXP env, Analysis& analysis) {
   if (function == nullptr) {
     if (!is_compiled(actual)) return fail(analysis, Fault::kUnknown, head);
     analysis.has_compiled = true;
-  } else if (actual != base_function(head)) {
+  } else if (!is_base_function(actual, head)) {
     return fail(analysis, Fault::kRedefined, head);
   } else if (function->kind == Kind::kLeaf) {
     return add_leaf(code, Rf_eval(code, env), analysis);

@@ -639,6 +639,7 @@ void GlobalsFinder::found_in_frame(SEXP symbol, SEXP env, bool travels) {
 // with the package. Native symbols are addresses of this process.
 void GlobalsFinder::found_in_namespace(SEXP symbol, SEXP ns) {
   const char* package = namespace_name(ns);
+  if (is_base_generic(symbol, package)) return;
   const Attached* attached = package == nullptr ? nullptr : attached_package(package);
   if (attached != nullptr && has(attached->env, symbol)) return add_package(package);
   if (!is_native_symbol(value_in(symbol, ns))) export_value(symbol, ns, true);

@@ -52,10 +52,7 @@ random_array <- function(extents) {
   if (length(extents) > 1L) array(x, extents) else x
 }
 
-unname_rows <- function(x) {
-  rownames(x) <- NULL
-  x
-}
+unname_rows <- function(x) if (is.null(colnames(x))) unname(x) else `rownames<-`(x, NULL)
 
 # A folder with a driver for GPUs that are the CPU's memory (mock/mock.h), compiled once; "" without a compiler.
 mock_driver <- local({

@@ -166,3 +166,8 @@ test_that("base R's functions are themselves for everything else", {
     mark('result', capture.output(library(avenir), type = 'message'))")
   expect_identical(conflicts, character())
 })
+
+test_that("threaded() computes base R's functions that have methods for arrays", {
+  x <- runif(3000)
+  expect_identical(threaded(ifelse(x > 0.5, 1, 0)), base::ifelse(x > 0.5, 1, 0))
+})
