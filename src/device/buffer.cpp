@@ -1,5 +1,7 @@
 #include "device/buffer.h"
 
+#include <cstdio>
+
 #include "device/device.h"
 
 namespace avenir::device {
@@ -20,5 +22,15 @@ Buffer Device::allocate(Type type, uint64_t length) {
 }
 
 std::string Device::name() const { return is_cpu() ? "cpu" : "gpu:" + std::to_string(description().index); }
+
+std::string in_units(uint64_t bytes) {
+  static const char* const kUnits[] = {"B", "KB", "MB", "GB", "TB"};
+  double number = static_cast<double>(bytes);
+  int unit = 0;
+  for (; number >= 1000 && unit < 4; ++unit) number /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, number < 10 && unit > 0 ? "%.1f %s" : "%.0f %s", number, kUnits[unit]);
+  return text;
+}
 
 }  // namespace avenir::device

@@ -26,16 +26,6 @@ constexpr size_t kPiece = size_t{1} << 18;
 // Of the limit: R's garbage collector does not see this memory, and is asked after so much of it.
 constexpr uint64_t kCollectionShare = 8;
 
-std::string in_units(uint64_t bytes) {
-  static const char* const kUnits[] = {"B", "KB", "MB", "GB", "TB"};
-  double number = static_cast<double>(bytes);
-  int unit = 0;
-  for (; number >= 1000 && unit < 4; ++unit) number /= 1000;
-  char text[32];
-  std::snprintf(text, sizeof text, number < 10 && unit > 0 ? "%.1f %s" : "%.0f %s", number, kUnits[unit]);
-  return text;
-}
-
 sort::Column column_of(const Buffer& buffer, bool decreasing) {
   return {buffer.address(), buffer.type() == Type::kDouble ? sort::Type::kDouble : sort::Type::kInteger, decreasing};
 }

@@ -126,14 +126,4 @@ std::string CudaContext::title() const {
   return "GPU " + std::to_string(description_.index) + " (" + description_.name + ")";
 }
 
-std::string readable_bytes(uint64_t bytes) {
-  static constexpr const char* kUnits[] = {"bytes", "KB", "MB", "GB", "TB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  for (; value >= 1000 && unit + 1 < std::size(kUnits); ++unit) value /= 1000;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g %s", value, kUnits[unit]);
-  return text;
-}
-
 }  // namespace avenir::device

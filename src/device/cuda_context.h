@@ -49,7 +49,4 @@ class CudaContext {
   mutable std::string lost_;  // the error that was its last
 };
 
-// "1.5 GB", for messages.
-std::string readable_bytes(uint64_t bytes);
-
 }  // namespace avenir::device

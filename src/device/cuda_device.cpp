@@ -72,7 +72,7 @@ void* CudaDevice::kernel(const KernelCode& code, const std::string& name) {
 
 void CudaDevice::read(const void* from, uint64_t bytes, void* host) const {
   context_.check(context_.driver().cuMemcpyDtoHAsync_v2(host, device_address(from), bytes, context_.stream()),
-                 "give " + readable_bytes(bytes));
+                 "give " + in_units(bytes));
   context_.sync();
 }
 
@@ -126,7 +126,7 @@ void CudaDevice::copy(const Buffer& from, uint64_t from_at, const Buffer& to, ui
   context_.check(context_.driver().cuMemcpyDtoDAsync_v2(device_address(to.as<char>() + to_at * size),
                                                         device_address(from.as<char>() + from_at * size), count * size,
                                                         context_.stream()),
-                 "copy " + readable_bytes(count * size));
+                 "copy " + in_units(count * size));
 }
 
 // ---- Elementwise ----

@@ -33,7 +33,7 @@ void* CudaMemory::try_to_acquire(uint64_t bytes) {
   unsigned long long address = 0;
   const int error = context_.driver().cuMemAllocFromPoolAsync(&address, bytes, pool_, context_.stream());
   if (error == cuda::kOutOfMemory) return nullptr;
-  context_.check(error, "allocate " + readable_bytes(bytes));
+  context_.check(error, "allocate " + in_units(bytes));
   return reinterpret_cast<void*>(static_cast<uintptr_t>(address));
 }
 
@@ -93,12 +93,12 @@ Memory CudaMemory::figures() const {
 
 void CudaMemory::raise_exhausted(uint64_t bytes) const {
   const Memory now = figures();
-  throw base::Error(base::ErrorKind::kOverloaded,
-                    context_.title() + " is out of memory: " + readable_bytes(bytes) + " needed; of " +
-                        readable_bytes(now.total) + " " + readable_bytes(now.free) +
-                        " are free, and this session holds " + readable_bytes(now.held) + " of the " +
-                        readable_bytes(now.limit) + " that gpu_limit() allows, in " + std::to_string(now.buffers) +
-                        " pieces. Remove arrays with rm(), use type = \"float\", or compute on the CPU");
+  throw base::Error(
+      base::ErrorKind::kOverloaded,
+      context_.title() + " is out of memory: " + in_units(bytes) + " needed; of " + in_units(now.total) + " " +
+          in_units(now.free) + " are free, and this session holds " + in_units(now.held) + " of the " +
+          in_units(now.limit) + " that gpu_limit() allows, in " + std::to_string(now.buffers) +
+          " pieces. Remove arrays with rm() and call gpu_gc(), use type = \"float\", or compute on the CPU");
 }
 
 }  // namespace avenir::device

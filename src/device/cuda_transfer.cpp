@@ -70,7 +70,7 @@ void CudaTransfer::put(const void* host, Type type, void* to, uint64_t count) {
     fill(at(host, done * host_size(type)), type, some, with.memory);
     context_.check(context_.driver().cuMemcpyHtoDAsync_v2(device_address(at(to, done * size)), with.memory, some * size,
                                                           context_.stream()),
-                   "take in " + readable_bytes(some * size));
+                   "take in " + in_units(some * size));
     context_.check(context_.driver().cuEventRecord(with.done, context_.stream()), "record an event");
   }
 }
@@ -84,7 +84,7 @@ void CudaTransfer::get(const void* from, Type type, uint64_t count, void* host) 
       const uint64_t some = std::min(most, count - i * most);
       context_.check(context_.driver().cuMemcpyDtoHAsync_v2(with.memory, device_address(at(from, i * most * size)),
                                                             some * size, context_.stream()),
-                     "give " + readable_bytes(some * size));
+                     "give " + in_units(some * size));
       context_.check(context_.driver().cuEventRecord(with.done, context_.stream()), "record an event");
     }
     if (i == 0) continue;

@@ -193,6 +193,9 @@ class Device {
   virtual void release(void* address, uint64_t bytes) noexcept = 0;
 };
 
+// "1.5 GB", for messages.
+std::string in_units(uint64_t bytes);
+
 // Called when memory has run out or much was allocated since the last call, on the R thread: drops Buffers that nobody
 // needs any more (R's garbage collector). One for all devices; may throw.
 void set_collector(std::function<void()> collector);

@@ -121,7 +121,7 @@ TEST_CASE("memory is the buffers', comes back with the last of them, and stays b
   const auto error = error_of([&] { gpu.allocate(Type::kDouble, 100000); });
   CHECK(error.kind() == ErrorKind::kOverloaded);
   CHECK(says(error.what(), "GPU 0 (Mock) is out of memory: 800 KB needed"));
-  CHECK(says(error.what(), "this session holds 800 KB of the 1.05 MB that gpu_limit() allows"));
+  CHECK(says(error.what(), "this session holds 800 KB of the 1.0 MB that gpu_limit() allows"));
   CHECK(says(error.what(), "type = \"float\""));
 }
 
