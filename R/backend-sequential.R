@@ -20,10 +20,11 @@ backend_submit.sequential_backend <- function(backend, task) {
   capture <- new_capture(task$stdout, task$conditions, isTRUE(task$split) || backend$split)
   on.exit(capture_close(capture))
   limit <- new_time_limit(task$timeout)
-  outcome <- in_kept_session(task, with_capture(capture, within_limit(limit, evaluate_task(task))))
+  outcome <- in_kept_session(task, evaluate_watched(capture, within_limit(limit, evaluate_task(task))))
   error <- explained_error(outcome$error, limit, task$timeout, future_in_words(task$label))
   caught <- capture_take(capture)
-  new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, error, isTRUE(outcome$rng))
+  new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, error, isTRUE(outcome$rng),
+             capture$calls, outcome$misuse)
 }
 
 #' @export
@@ -57,6 +58,22 @@ evaluate_task <- function(task) {
   before <- if (task$check_rng) get_random_seed()
   outcome <- eval(make_future_call(task$expr), globalenv())
   if (task$check_rng) outcome$rng <- !identical(get_random_seed(), before)
+  outcome
+}
+
+# As with_capture(), and what the future leaves behind as `misuse` of the outcome.
+evaluate_watched <- function(capture, expr) {
+  opened <- NULL
+  device <- getOption("device")
+  options(device = noted_device(device, function() opened <<- list(default_device = heads_of_calls(sys.calls()))))
+  watched <- getOption("device")
+  on.exit(if (identical(getOption("device"), watched)) options(device = device))
+  before <- NULL
+  outcome <- with_capture(capture, {
+    before <- look_around()
+    expr
+  })
+  outcome$misuse <- c(if (!is.null(before)) left_behind(before), opened)
   outcome
 }
 

@@ -18,7 +18,8 @@
 #   with the list of values, in place, and TRUE for each element that has one
 # record (what came of a task or of an element): list(value, visible, stdout = NULL | character(1),
 #   conditions = list(list(condition, signaled = 0L | 1L), ...), error = NULL | condition, rng = TRUE when
-#   random numbers were drawn though check_rng asked that none be). That of an element whose value comes from another
+#   random numbers were drawn though check_rng asked that none be, calls = NULL | those that led to a future's error,
+#   misuse = NULL | what a future left behind (left_behind())). That of an element whose value comes from another
 #   process and is_reference() has reference = TRUE.
 #
 # A worker that is lost while it evaluates is a WorkerLostError, a time limit that was hit a timeout_error(), as the
@@ -64,8 +65,9 @@ new_backend <- function(plan, future_classes, ..., interrupts = FALSE) {
 }
 
 new_record <- function(value = NULL, visible = TRUE, stdout = NULL, conditions = list(), error = NULL,
-                       rng = FALSE) {
-  list(value = value, visible = visible, stdout = stdout, conditions = conditions, error = error, rng = rng)
+                       rng = FALSE, calls = NULL, misuse = NULL) {
+  list(value = value, visible = visible, stdout = stdout, conditions = conditions, error = error, rng = rng,
+       calls = calls, misuse = misuse)
 }
 
 #' @export

@@ -42,7 +42,7 @@ test_that("a record has all fields", {
     runif(1)
     stop("e")
   }, check_rng = TRUE)))
-  expect_named(record, c("value", "visible", "stdout", "conditions", "error", "rng"))
+  expect_named(record, c("value", "visible", "stdout", "conditions", "error", "rng", "calls", "misuse"))
   expect_identical(record$stdout, "o")
   expect_identical(conditionMessage(record$conditions[[1]]$condition), "w")
   expect_identical(conditionMessage(record$error), "e")
