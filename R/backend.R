@@ -1,7 +1,7 @@
 # The contract that backends keep. A backend is how the futures and maps of one plan are evaluated; there is
 # one file for each ("backend-<plan>.R"): a constructor and the methods of these generics, in this order.
 #
-# A backend is an environment of class c("<plan>_backend", "avenir_backend") with at least the fields
+# A backend is an environment of class c("<plan>_backend", "avenir_backend", "FutureBackend") with at least the fields
 #   future_classes  the classes of its futures, such as c("SequentialFuture", "UniprocessFuture")
 #   interrupts      TRUE when cancelling a running future interrupts it
 #
@@ -61,7 +61,7 @@ backend_close <- function(backend) UseMethod("backend_close")
 new_backend <- function(plan, future_classes, ..., interrupts = FALSE) {
   backend <- list2env(list(future_classes = future_classes, interrupts = interrupts, ...),
                       parent = emptyenv())
-  structure(backend, class = c(paste0(plan, "_backend"), "avenir_backend"))
+  structure(backend, class = c(paste0(plan, "_backend"), "avenir_backend", "FutureBackend"))
 }
 
 new_record <- function(value = NULL, visible = TRUE, stdout = NULL, conditions = list(), error = NULL,

@@ -8,7 +8,7 @@ stop_avenir <- function(message, class = character(), call = NULL, ...) {
 }
 
 warn_avenir <- function(message, class = character()) {
-  class <- c(class, "avenir_warning", "warning", "condition")
+  class <- c(class, "avenir_warning", "simpleWarning", "warning", "condition")
   warning(structure(class = class, list(message = message, call = NULL)))
 }
 

@@ -187,13 +187,23 @@ globals_size <- function(globals) {
 size_message <- function(globals, total, limit) {
   sizes <- globals_size(globals)
   largest <- utils::head(order(sizes, decreasing = TRUE), 3L)
-  listed <- sprintf("`%s` (%s, class %s)", names(globals)[largest], show_bytes(sizes[largest]),
-                    vapply(globals[largest], function(x) quote_names(class(x)[1L]), ""))
+  listed <- sprintf("`%s` (%s, class %s%s)", names(globals)[largest], show_bytes(sizes[largest]),
+                    vapply(globals[largest], function(x) quote_names(class(x)[1L]), ""),
+                    vapply(globals[largest], dragged_along, ""))
   text <- paste0(
     "the total size of the %d globals is %s, which exceeds the maximum allowed size of %s (option ",
     "`future.globals.maxSize`). Largest: %s.\ni Raise the limit, options(future.globals.maxSize = %.0f) or Inf, or name the globals that are ",
     "needed with `globals =`.")
   sprintf(text, length(globals), show_bytes(total), show_bytes(limit), paste(listed, collapse = ", "), ceiling(total))
+}
+
+# ", with its environment's `x` of 4 GiB": the largest variable in the environment that a function or formula brings.
+dragged_along <- function(x) {
+  envir <- environment_of(x)
+  if (!is_frame(envir) || !length(names(envir))) return("")
+  sizes <- globals_size(mget(names(envir), envir = envir))
+  largest <- which.max(sizes)
+  sprintf(", with its environment's `%s` of %s", names(sizes)[largest], show_bytes(sizes[largest]))
 }
 
 # 1536 -> "1.50 KiB"

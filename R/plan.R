@@ -438,7 +438,7 @@ pop_plan <- function() {
   before <- plan_list()
   levels <- plan_levels()[-1L]
   plan_state$levels <- if (length(levels)) levels else sequential_level()
-  invisible(before)
+  before
 }
 
 # ---- Backends ----

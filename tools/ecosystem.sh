@@ -1,14 +1,14 @@
 #!/bin/sh
-# Other packages' test suites on avenir: of future.tests, future, future.apply. They run from sources outside this tree, over
+# Test suites of other packages (future.tests, future) on avenir. They run from sources outside this tree, over
 # a package named `future` that is made for them (tools/stand-in).
 #
 #   sh tools/ecosystem.sh SOURCES library              makes the library with the stand-in and the packages over it
 #   sh tools/ecosystem.sh SOURCES future.tests PLAN... future.tests under each plan, such as multisession,workers=2
 #   sh tools/ecosystem.sh SOURCES future [NAME...]     future's own tests, by name; without one those listed in own.txt
 #
-# SOURCES: a folder with the unpacked sources of `future`, `future.tests`, `future.apply`, `globals`, `parallelly` (as `git clone`
-# of their public repositories leaves them). AVENIR_ECOSYSTEM names the library (default SOURCES/library); avenir itself
-# is taken from R_LIBS or R's libraries. AVENIR_ECOSYSTEM_SECONDS (300) is each run's limit.
+# SOURCES: a folder with the unpacked sources of `future`, `future.tests`, `future.apply`, `globals`, `parallelly`, as
+# `git clone` of their public repositories leaves them. AVENIR_ECOSYSTEM names the library (default SOURCES/library);
+# avenir itself is taken from R_LIBS or R's libraries. AVENIR_ECOSYSTEM_SECONDS (300) is each run's limit.
 set -u
 sources=$(cd "${1:?"tools/ecosystem.sh SOURCES COMMAND..."}" && pwd) || exit 2
 command=${2:?"tools/ecosystem.sh SOURCES COMMAND..."}
@@ -25,11 +25,18 @@ make_library() {
   sh "$tools/stand-in/make.sh" "$library" "$sources/future" || return 1
   for package in parallelly globals future.apply future.tests; do
     [ -d "$sources/$package" ] || continue
-    copy=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") && cp -r "$sources/$package" "$copy" &&
-      R CMD INSTALL --no-docs --no-test-load --library="$library" "$copy/$package" >"$copy/log" 2>&1 || cat "$copy/log" >&2
-    rm -rf "$copy"
+    install_copy "$sources/$package" || return 1
   done
 }
+
+install_copy() (
+  copy=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") && cp -r "$1" "$copy" || exit 1
+  R CMD INSTALL --no-docs --no-test-load --library="$library" "$copy/$(basename "$1")" >"$copy/log" 2>&1
+  status=$?
+  [ $status = 0 ] || cat "$copy/log" >&2
+  rm -rf "$copy"
+  exit $status
+)
 
 # run NAME COMMAND...: one line says how it went; its output is kept.
 run() {

@@ -194,7 +194,9 @@ calls_to_error <- function() calls_inside_future(sys.calls())
 
 attach_package <- function(package) {
   if (paste0("package:", package) %in% search()) return()
-  suppressPackageStartupMessages(library(package, character.only = TRUE))
+  tryCatch(suppressPackageStartupMessages(library(package, character.only = TRUE)), error = function(e) {
+    stop(new_error(paste("Failed to attach one or more packages:", conditionMessage(e)), "FutureLaunchError"))
+  })
 }
 
 # After every job, whether it left traces or not.
@@ -208,15 +210,15 @@ end_job <- function() {
 finish_job <- function() {
   left <- names(globalenv())
   left <- left[is.na(match(left, state$kept))]
-  if (length(left) > 0L) rm(list = left, envir = globalenv())
-  if (isTRUE(state$seeded)) restore_generator()
+  if (isTRUE(state$seeded) || ".Random.seed" %in% left) restore_generator()
+  rm(list = setdiff(left, ".Random.seed"), envir = globalenv())
   while (sink.number() > 0L) sink()
   if (!identical(getwd(), state$folder)) try(setwd(state$folder), silent = TRUE)
 }
 
 restore_generator <- function() {
   suppressWarnings(RNGkind(state$kinds[1L], state$kinds[2L], state$kinds[3L]))
-  rm(".Random.seed", envir = globalenv())
+  if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
   state$seeded <- FALSE
 }
 
