@@ -33,6 +33,14 @@ parallelly::makeClusterPSOCK
 #' @export
 parallelly::supportsMulticore
 
+# Where the package future is loaded too, its functions know our futures: those of promises and Shiny call these.
+#' @rawNamespace
+#' S3method(future::value, AvenirFuture)
+#' S3method(future::result, AvenirFuture)
+#' S3method(future::resolved, AvenirFuture)
+#' S3method(future::run, AvenirFuture)
+NULL
+
 .onLoad <- function(libname, pkgname) {
   set_environment_options()
   set_command_line_options()

@@ -49,16 +49,6 @@ FutureResult <- function(value = NULL, visible = TRUE, stdout = NULL, conditions
                  version = version))
 }
 
-#' @export
-print.FutureResult <- function(x, ...) {
-  conditions <- vapply(x$conditions, function(recorded) class(recorded$condition)[1L], "")
-  cat("FutureResult:\n", sprintf("value: %s\n", quote_names(class(x$value))), sprintf("visible: %s\n", x$visible),
-      sprintf("stdout: %s\n", class(x$stdout)),
-      sprintf("conditions: [n = %d] %s\n", length(conditions), paste(conditions, collapse = ", ")),
-      sprintf("RNG used: %s\n", x$rng), sep = "")
-  invisible(x)
-}
-
 #' @rdname FutureResult
 #' @export
 backtrace <- function(future, envir = parent.frame(), ...) {
@@ -120,15 +110,15 @@ sessionDetails <- function(env = FALSE) {
                   "Sys.getlocale()" = Sys.getlocale(), ".Platform" = .Platform, ".Machine" = .Machine,
                   "getwd()" = getwd(), "tempdir()" = tempdir(), "options()" = options())
   if (env) details[["Sys.getenv()"]] <- Sys.getenv()
-  structure(details, class = c("sessionDetails", "list"))
+  structure(details, class = c("avenir_details", "sessionDetails", "list"))
 }
 
 #' @export
-`[.sessionDetails` <- function(x, i) structure(unclass(x)[i], class = class(x))
+`[.avenir_details` <- function(x, i) structure(unclass(x)[i], class = class(x))
 
 #' @rdname sessionDetails
 #' @export
-print.sessionDetails <- function(x, output = c("output", "message"), ...) {
+print.avenir_details <- function(x, output = c("output", "message"), ...) {
   output <- match.arg(output)
   lines <- unlist(lapply(names(x), function(name) c(paste("==", name), printed(x[[name]]), "")))
   if (output == "message") message(paste(lines, collapse = "\n")) else writeLines(lines)
