@@ -6,9 +6,12 @@
 #'
 #' @section Options:
 #' Options of future that avenir heeds: `future.plan`, `future.globals.maxSize`, `future.globals.onReference`,
-#' `future.rng.onMisuse`, `future.resolve.recursive`, `future.wait.interval`, `future.plan.disallow`,
-#' `future.relay.immediate`; when the package is loaded, environment variables set those that are not set
-#' (`R_FUTURE_RNG_ONMISUSE` for `future.rng.onMisuse`). `mc.cores` is the number of cores; `-p N` or
+#' `future.globals.onMissing`, `future.globals.method`, `future.globals.resolve`, `future.rng.onMisuse`,
+#' `future.connections.onMisuse`, `future.devices.onMisuse`, `future.defaultDevice.onMisuse`,
+#' `future.globalenv.onMisuse`, `future.resolve.recursive`, `future.wait.interval`, `future.plan.disallow`,
+#' `future.onFutureCondition.keepFuture`, `future.relay.immediate`, `future.startup.script` (`.future.R` here or in your
+#' home folder is run when the package is attached, unless it is `FALSE`); when the package is loaded, environment
+#' variables set those that are not set (`R_FUTURE_RNG_ONMISUSE` for `future.rng.onMisuse`). `mc.cores` is the number of cores; `-p N` or
 #' `--parallel=N` on the command line sets it. `parallelly.maxWorkers.localhost` limits the workers. Our own:
 #' `avenir.scheduling` (`"static"` cuts maps as future.apply does, one chunk a worker), `avenir.output.limit` (bytes of
 #' output that are kept of one future or element, 64 MiB), `avenir.results.onReference` (what happens when a value means
@@ -47,5 +50,7 @@ NULL
   note_environment_variables()
   reg.finalizer(plan_state, function(state) forget_plan(), onexit = TRUE)
 }
+
+.onAttach <- function(libname, pkgname) run_startup_script()
 
 .onUnload <- function(libpath) forget_plan()
