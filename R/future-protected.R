@@ -55,7 +55,7 @@ backtrace <- function(future, envir = parent.frame(), ...) {
   expr <- substitute(future)
   future <- behind_variable(expr, envir) %||% future
   if (!inherits(future, "Future")) invalid_argument("`future` must be a future", future)
-  if (!resolved(future)) invalid_argument("the future is not resolved yet, and has no error", expr, "Ask for its value.")
+  if (!resolved(future)) invalid_argument("the future is not resolved yet, and has no error", expr)
   conditions <- collect_future(future)$conditions
   failed <- Filter(function(recorded) inherits(recorded$condition, "error"), conditions)
   if (!length(failed)) invalid_argument("the future has no error", expr)
@@ -65,8 +65,8 @@ backtrace <- function(future, envir = parent.frame(), ...) {
 # A copy of a future that is over, of which any process may ask the value.
 constant_future <- function(future) {
   result <- collect_future(future)
-  constant <- list2env(mget(c("label", "uuid", "owner", "stdout", "conditions", "seed", "lazy", "state"), envir = future),
-                       parent = emptyenv())
+  kept <- c("label", "uuid", "owner", "stdout", "conditions", "seed", "lazy", "state")
+  constant <- list2env(mget(kept, envir = future), parent = emptyenv())
   set_fields(constant, result = result, expr = NULL, globals = list(), packages = character())
   class(constant) <- c("AvenirFuture", "ConstantFuture", "Future", "environment")
   constant

@@ -47,7 +47,8 @@ test_that("future's functions know futures of avenir that are not collected", {
   found <- in_child(c(
     "f <- future({ message('m'); 42 }, lazy = TRUE)", "g <- future(stop('no'))", "loadNamespace('future')",
     "states <- c(f$state, future::resolved(f), inherits(future::result(f), 'FutureResult'))",
-    "mark('result', list(states, suppressMessages(future::value(f)), tryCatch(future::value(g), error = conditionMessage)))"
+    "value_of_f <- suppressMessages(future::value(f))",
+    "mark('result', list(states, value_of_f, tryCatch(future::value(g), error = conditionMessage)))"
   ))
   expect_identical(found, list(c("created", "TRUE", "TRUE"), 42, "no"))
 })
