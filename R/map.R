@@ -195,7 +195,8 @@ new_map_options <- function(fun_name, envir, stdout, conditions, globals, packag
   given <- list(stdout = stdout, conditions = conditions, globals = globals, packages = packages, seed = seed,
                 label = label)
   given <- replace_arguments(given, take_disposable())
-  list(fun_name = fun_name, envir = envir, stdout = check_stdout(given$stdout, "future.stdout"),
+  list(fun_name = fun_name, seed_name = "future.seed", announces = TRUE, envir = envir,
+       stdout = check_stdout(given$stdout, "future.stdout"),
        conditions = check_conditions(given$conditions, "future.conditions"),
        globals = check_map_globals(given$globals), seed = given$seed,
        packages = unique(check_packages(given$packages, "future.packages")),
@@ -271,7 +272,7 @@ is_permutation <- function(x, n) is.numeric(x) && length(x) == n && !anyNA(x) &&
 
 # `names`, those of the result, is evaluated for an error only.
 map_elements <- function(x, fun, args, kernel, options, chunking, policy, names = NULL) {
-  seeds <- map_seeds(options$seed, length(x))
+  seeds <- map_seeds(options$seed, length(x), options$seed_name)
   backend <- current_backend()
   found <- map_globals(x, fun, args, options)
   bounds <- chunk_bounds(chunking, length(x), backend_workers(backend))
@@ -280,6 +281,7 @@ map_elements <- function(x, fun, args, kernel, options, chunking, policy, names 
               packages = found$packages, seeds = seeds, check_rng = is.null(seeds) && isFALSE(options$seed),
               stdout = options$stdout, conditions = options$conditions, bounds = bounds,
               order = chunk_order(chunking, length(x)), label = options$label, name = options$fun_name,
+              seed_name = options$seed_name, announces = options$announces, progress = options$progress,
               retries = policy$retries, timeout = policy$timeout, keep_going = policy$keep_going,
               options = task_options(backend))
   evaluate_job(backend, job, names)
@@ -306,8 +308,8 @@ evaluate_job <- function(backend, job, names) {
     failure$done <- done
   }
   relay <- new_map_relay(job, failure, inherits(backend, "sequential_backend"))
-  ended <- function(error) carry_failure(error, failure, job, names)
-  values <- tryCatch(backend_map(backend, job, relay$element), error = function(e) stop_map(ended(e)),
+  ended <- function(error) carry_failure(located_error(error, failure$element, names), failure, job, names)
+  values <- tryCatch(backend_map(backend, job, relay$element), error = function(e) stop_map(ended(e), job$announces),
                      interrupt = function(i) stop(ended(map_interrupted(job))))
   relay$finish()
   values
@@ -317,10 +319,19 @@ map_interrupted <- function(job) interrupted_error(paste0(job$name, "()"))
 
 # The error that ended a map, raised as it was after the warning that future.apply gives; where warnings are turned
 # into errors, that one would hide it.
-stop_map <- function(error) {
+stop_map <- function(error, announces = TRUE) {
   text <- sprintf("Caught %s. Canceling all iterations ...", class(error)[1L])
-  if (getOption("warn") < 2L) warning(text, call. = FALSE, immediate. = TRUE)
+  if (announces && getOption("warn") < 2L) warning(text, call. = FALSE, immediate. = TRUE)
   stop(error)
+}
+
+# A worker that refuses a value does not know which element it is of. One of a map inside says so already.
+located_error <- function(error, i, names) {
+  if (!inherits(error, "avenir_value_error") || !is.null(error$location) || is.na(i)) return(error)
+  error[c("location", "name")] <- list(i, names[i])
+  name <- if (isTRUE(nzchar(names[i]))) sprintf("\ni With name: %s.", names[i])
+  error$message <- paste0(error$message, sprintf("\ni In index: %d.", i), name)
+  error
 }
 
 # `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once: as a warning
@@ -337,7 +348,7 @@ new_map_relay <- function(job, failure, here) {
     stop(as_map_error(error, job))
   }
   show <- function(i, record) {
-    if (isTRUE(record$rng)) misuse <<- map_rng_misuse(job$label)
+    if (isTRUE(record$rng)) misuse <<- map_rng_misuse(job$label, job$seed_name)
     relay_stdout(record$stdout)
     relay_conditions(record$conditions)
     if (inherits(misuse, "error")) fail(i, misuse)
@@ -358,9 +369,9 @@ new_map_relay <- function(job, failure, here) {
 
 as_map_error <- function(error, job) if (inherits(error, "interrupt")) map_interrupted(job) else error
 
-map_rng_misuse <- function(label) {
+map_rng_misuse <- function(label, seed_name) {
   label <- if (is.null(label)) "<unnamed>" else sQuote(label)
-  rng_misuse(sprintf("One of the %s iterations (%s)", sQuote("avenir"), label), "future.seed")
+  rng_misuse(sprintf("One of the %s iterations (%s)", sQuote("avenir"), label), seed_name)
 }
 
 # Of a value that is a reference: the error that it is to be, or NULL after the warning.
