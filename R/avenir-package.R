@@ -17,7 +17,7 @@
 #'
 #' @useDynLib avenir, .registration = TRUE
 #' @importFrom Rcpp evalCpp
-#' @importFrom parallelly availableCores availableWorkers supportsMulticore
+#' @importFrom parallelly availableCores availableWorkers makeClusterPSOCK supportsMulticore
 #' @keywords internal
 "_PACKAGE"
 
@@ -26,6 +26,9 @@ parallelly::availableCores
 
 #' @export
 parallelly::availableWorkers
+
+#' @export
+parallelly::makeClusterPSOCK
 
 #' @export
 parallelly::supportsMulticore
