@@ -55,8 +55,5 @@ common_length <- function(inputs) {
   n
 }
 
-# One list of arguments for each call, under the names of the inputs.
-argument_lists <- function(inputs) {
-  if (!length(inputs)) return(list())
-  .mapply(list, Map(elements_of, inputs, ".l"), NULL)
-}
+# One list of arguments for each call, under the names of the vectors.
+argument_lists <- function(vectors) if (length(vectors)) .mapply(list, vectors, NULL) else list()

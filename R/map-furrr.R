@@ -113,7 +113,8 @@ future_map_dfc <- function(.x, .f, ..., .options = furrr_options(), .env_globals
 # `type`: that of the values, "list", "NULL" (none are wanted), or, of lists that are to become something else,
 # "vector", "rows" or "columns".
 map_one <- function(.x, .f, dots, type, options, env, progress) {
-  run_furrr("map", type, elements_of(.x), names(.x), .f, dots, options, env, progress)
+  x <- elements_of(.x)
+  run_furrr(list(elements = x, sources = list(x), names = names(.x)), "map", type, .f, dots, options, env, progress)
 }
 
 map_two <- function(.x, .y, .f, dots, type, options, env, progress) {
@@ -126,38 +127,39 @@ map_many <- function(.l, .f, dots, type, options, env, progress) {
 
 map_recycled <- function(form, inputs, .f, dots, type, options, env, progress) {
   inputs <- recycle_inputs(inputs)
-  names <- if (length(inputs)) names(inputs[[1L]])
-  run_furrr(form, type, argument_lists(inputs), names, .f, dots, options, env, progress)
+  vectors <- Map(elements_of, inputs, ".l")
+  work <- list(elements = argument_lists(vectors), sources = vectors, names = if (length(inputs)) names(inputs[[1L]]))
+  run_furrr(work, form, type, .f, dots, options, env, progress)
 }
 
-# `elements` are what a job has as its `x`.
-run_furrr <- function(form, type, elements, names, .f, dots, options, env, progress) {
+# `work`: list(elements = what a job has as its `x`, sources = the vectors that these are from, names = of the result).
+run_furrr <- function(work, form, type, .f, dots, options, env, progress) {
   check_furrr_options(options)
   check_progress(progress)
   name <- furrr_name(form, type)
   if (type != "list") refuse_kept_errors(options, name)
   fun <- as_map_function(.f, dots)
   value_type <- if (type %in% c("vector", "rows", "columns")) "list" else type
-  if (length(elements)) {
-    values <- map_furrr(elements, fun, dots, c(form, value_type), name, options, env, progress, names)
+  if (length(work$elements)) {
+    values <- map_furrr(work, fun, dots, c(form, value_type), name, options, env, progress)
   } else {
     values <- list()
     advance_for_none(options$seed)
   }
-  as_vector_of(values, value_type, names)
+  as_vector_of(values, value_type, work$names)
 }
 
-map_furrr <- function(elements, fun, dots, kernel, name, options, env, progress, names) {
+map_furrr <- function(work, fun, dots, kernel, name, options, env, progress) {
   map_options <- furrr_map_options(name, options, env)
   if (progress) {
-    bar <- new_progress_bar(length(elements))
+    bar <- new_progress_bar(length(work$elements))
     map_options$progress <- bar$show
     on.exit(bar$end())
   }
   chunking <- list(scheduling = options$scheduling, size = options$chunk_size,
                    given = !options$adaptive || identical(getOption("avenir.scheduling"), "static"))
   policy <- list(retries = options$retries, timeout = options$timeout, keep_going = options$on_error == "keep")
-  map_elements(elements, fun, dots, kernel, map_options, chunking, policy, names)
+  map_elements(work$elements, fun, dots, kernel, map_options, chunking, policy, work$names, work$sources)
 }
 
 # What new_map_options() makes of `future.*` arguments. Names that are not there are no globals, and no error.

@@ -15,8 +15,15 @@ make_element_call <- function(kernel, fun, args) {
   maker <- switch(kernel[1L], lapply = , replicate = make_lapply_call, mapply = make_mapply_call, map = make_map_call,
                   map2 = make_map2_call, pmap = make_pmap_call)
   environment(maker) <- globalenv()
-  if (length(kernel) > 1L) fun <- list(fun, value_maker(kernel[2L])) else fun <- list(fun)
-  do.call(maker, c(fun, args), quote = TRUE)
+  fun <- if (length(kernel) > 1L) list(fun, value_maker(kernel[2L])) else list(fun)
+  do.call(maker, c(fun, quoted_code(args)))
+}
+
+# Arguments as do.call() is to pass them on. Only code is quoted: what match.call() shows of a constant is the constant.
+quoted_code <- function(args) {
+  code <- vapply(args, is.language, NA)
+  args[code] <- lapply(args[code], enquote)
+  args
 }
 
 # The element is forced first: a promise would be evaluated when the function gets to it, perhaps after the

@@ -79,6 +79,7 @@ future_lapply <- function(X, FUN, ..., future.envir = parent.frame(), future.std
   force(future.envir)
   if (!is.vector(X) || is.object(X)) X <- as.list(X)
   if (length(X) == 0L) return(as.list(X))
+  if (is.object(X)) X <- taken_apart(X)
   FUN <- match.fun(FUN)
   chunking <- new_chunking(future.scheduling, future.chunk.size, given = !missing(future.scheduling))
   options <- new_map_options("future_lapply", future.envir, future.stdout, future.conditions, future.globals,
@@ -87,6 +88,12 @@ future_lapply <- function(X, FUN, ..., future.envir = parent.frame(), future.std
   values <- map_elements(X, FUN, list(...), "lapply", options, chunking, policy, names(X))
   names(values) <- names(X)
   values
+}
+
+# A list whose class may have a `[[` of its own.
+taken_apart <- function(X) {
+  if (identical(getOption("future.apply.chunkWith", "[["), "[")) return(unclass(X))
+  stats::setNames(lapply(seq_along(X), function(i) X[[i]]), names(X))
 }
 
 #' @rdname future_lapply
@@ -204,6 +211,7 @@ new_map_options <- function(fun_name, envir, stdout, conditions, globals, packag
 }
 
 check_map_globals <- function(globals) {
+  check_reserved(if (is.character(globals)) globals else if (is.list(globals)) names(globals))
   named <- !is.list(globals) || !length(globals) || !is.null(names(globals))
   if (named && (is.list(globals) || is.character(globals) || is_flag(globals))) return(globals)
   invalid_argument("`future.globals` must be TRUE, FALSE, names or a named list", globals)
@@ -270,11 +278,11 @@ is_permutation <- function(x, n) is.numeric(x) && length(x) == n && !anyNA(x) &&
 
 # ---- The map itself ----
 
-# `names`, those of the result, is evaluated for an error only.
-map_elements <- function(x, fun, args, kernel, options, chunking, policy, names = NULL) {
+# `names`, those of the result, is evaluated for an error only. `sources`: the vectors that the elements are from.
+map_elements <- function(x, fun, args, kernel, options, chunking, policy, names = NULL, sources = list(x)) {
   seeds <- map_seeds(options$seed, length(x), options$seed_name)
   backend <- current_backend()
-  found <- map_globals(x, fun, args, options)
+  found <- map_globals(sources, fun, args, options)
   bounds <- chunk_bounds(chunking, length(x), backend_workers(backend))
   check_map_size(found$globals, fun, args, x, backend, bounds)
   job <- list(fun = fun, x = x, args = args, kernel = kernel, globals = found$globals,
@@ -288,11 +296,18 @@ map_elements <- function(x, fun, args, kernel, options, chunking, policy, names 
 }
 
 # Globals of the function, of the arguments that all calls share, and of elements that are functions.
-map_globals <- function(x, fun, args, options) {
-  elements <- if (is.list(x)) list(x) else NULL
-  found <- find_function_globals(fun, c(args, elements), options$envir, options$globals, options$packages)
+map_globals <- function(sources, fun, args, options) {
+  searched <- c(args, unname(Filter(is.list, sources)))
+  found <- find_function_globals(fun, searched, options$envir, options$globals, options$packages)
+  check_reserved(names(found$globals))
   check_exportable(found$globals)
   found
+}
+
+# Names that future.apply keeps for itself; some of them would hide variables of the call of an element.
+check_reserved <- function(names) {
+  taken <- names[startsWith(as.character(names), "...future.")]
+  if (length(taken)) invalid_argument("a global variable must not have a name that begins with `...future.`", taken)
 }
 
 # As in future.apply the limit holds for a chunk's share: it is multiplied by the number of chunks.
