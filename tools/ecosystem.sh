@@ -68,12 +68,23 @@ run_own_tests() {
   rm -rf "$copy"
 }
 
+# Tests of a future.apply before 1.20, which are scripts: by name, all when there is none.
+run_scripts() {
+  copy=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") || exit 1
+  cp -r "$sources/future.apply/tests" "$copy"
+  cd "$copy/tests" || exit 1
+  [ $# -gt 0 ] || set -- $(ls | sed -n 's/^\(.*\)\.R$/\1/p')
+  for name; do run "future.apply $name" Rscript --vanilla "$name.R"; done
+  rm -rf "$copy"
+}
+
 # run_testme KIND IMPORTS NAME...: tests of future.apply by name, all when there is none; with IMPORTS in place of the
 # prologue that fetches internals, if it is not empty.
 run_testme() {
   kind=$1
   imports=$2
   shift 2
+  [ -d "$sources/future.apply/inst/testme" ] || { run_scripts "$@"; return; }
   copy=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") || exit 1
   cp -r "$sources/future.apply/inst/testme" "$sources/future.apply/DESCRIPTION" "$copy"
   cd "$copy" || exit 1
