@@ -196,8 +196,8 @@ misuse_error <- function(condition) {
 misuse_message <- function(kind, what, found) {
   deed <- switch(kind,
     GlobalEnvMisuse = paste(
-      "added variables to the global environment, which are gone with it: assign() and <<- in a future",
-      "reach nobody.\ni Return what is needed as the future's value"
+      "added variables to the global environment: nobody else sees what assign() and <<- in a future make.\ni Return",
+      "what is needed as the future's value"
     ),
     ConnectionMisuse = paste(
       "added, removed, or modified connections.\ni A future must close any connection that it opens,",
@@ -218,10 +218,11 @@ misuse_message <- function(kind, what, found) {
   sprintf(text, what, deed, option, describe_misuse(found))
 }
 
-# " Added: <what>; removed: <what>."
+# " (added: 4 (file, x.txt); removed: 3)"
 describe_misuse <- function(found) {
   found <- Filter(length, found)
   if (!length(found)) return("")
   shown <- vapply(found, function(x) paste(utils::head(as.character(x), 5L), collapse = ", "), "")
-  sprintf(" (%s)", paste(sprintf("%s: %s", names(found), shown), collapse = "; "))
+  if (!is.null(names(found))) shown <- paste(names(found), shown, sep = ": ")
+  sprintf(" (%s)", paste(shown, collapse = "; "))
 }

@@ -72,6 +72,16 @@ backtrace <- function(future, envir = parent.frame(), ...) {
   failed[[1L]]$calls %||% list(conditionCall(failed[[1L]]$condition))
 }
 
+# A copy of a future that is over, of which any process may ask the value.
+constant_future <- function(future) {
+  result <- collect_future(future)
+  constant <- list2env(mget(c("label", "uuid", "owner", "stdout", "conditions", "seed", "lazy", "state"), envir = future),
+                       parent = emptyenv())
+  set_fields(constant, result = result, expr = NULL, globals = list(), packages = character())
+  class(constant) <- c("AvenirFuture", "ConstantFuture", "Future", "environment")
+  constant
+}
+
 # The future of a variable or element as it is written in the call; NULL when it is something else.
 behind_variable <- function(expr, envir) {
   tryCatch({
@@ -88,4 +98,39 @@ minifuture <- function(expr, substitute = TRUE, globals = NULL, packages = NULL,
   if (is.null(globals)) globals <- FALSE
   future(expr, envir, FALSE, globals = globals, packages = packages, stdout = stdout, conditions = conditions,
          seed = seed, ...)
+}
+
+#' Details of this session
+#'
+#' What there is to know about this R session when somebody else is to understand a problem in it.
+#'
+#' @param env `TRUE`: environment variables are among it. They may hold secrets.
+#' @param x What `sessionDetails()` returned.
+#' @param output `"output"` or `"message"`: where it is printed.
+#' @param ... Not used.
+#' @return A named list of class `sessionDetails`.
+#' @seealso [futureSessionInfo()]
+#' @examples
+#' names(sessionDetails())
+#' @export
+sessionDetails <- function(env = FALSE) {
+  check_flag(env, "env")
+  details <- list("Sys.time()" = Sys.time(), "sessionInfo()" = utils::sessionInfo(), "commandArgs()" = commandArgs(),
+                  "Sys.info()" = Sys.info(), "capabilities()" = capabilities(), ".libPaths()" = .libPaths(),
+                  "Sys.getlocale()" = Sys.getlocale(), ".Platform" = .Platform, ".Machine" = .Machine,
+                  "getwd()" = getwd(), "tempdir()" = tempdir(), "options()" = options())
+  if (env) details[["Sys.getenv()"]] <- Sys.getenv()
+  structure(details, class = c("sessionDetails", "list"))
+}
+
+#' @export
+`[.sessionDetails` <- function(x, i) structure(unclass(x)[i], class = class(x))
+
+#' @rdname sessionDetails
+#' @export
+print.sessionDetails <- function(x, output = c("output", "message"), ...) {
+  output <- match.arg(output)
+  lines <- unlist(lapply(names(x), function(name) c(paste("==", name), printed(x[[name]]), "")))
+  if (output == "message") message(paste(lines, collapse = "\n")) else writeLines(lines)
+  invisible(x)
 }

@@ -150,3 +150,88 @@ described_value <- function(value) {
          environment = "an environment", closure = , builtin = , special = "a function", symbol = "a symbol",
          language = "a call", paste("a", typeof(value)))
 }
+
+# ---- What a future leaves behind in the process that evaluates it ----
+
+# What is there before, for left_behind(). Connections as objects: their numbers may be used again, and those that are
+# held are not closed as garbage meanwhile.
+look_around <- function() {
+  watched <- getOption("future.globalenv.onMisuse", "ignore") != "ignore"
+  list(connections = open_connections(), devices = unlist(.Devices), globals = if (watched) names(globalenv()))
+}
+
+# NULL, or a named list of what has changed since `before`: globals, connections, devices.
+left_behind <- function(before) {
+  connections <- open_connections()
+  devices <- unlist(.Devices)
+  same <- identical(connections, before$connections) && identical(devices, before$devices) && is.null(before$globals)
+  if (same) return(NULL)
+  changes <- list(globals = list(added = new_globals(before$globals)),
+                  connections = changed_connections(connections, before$connections),
+                  devices = changed(open_devices(devices), open_devices(before$devices)))
+  changes <- Filter(function(change) any(lengths(change) > 0L), changes)
+  if (length(changes)) changes
+}
+
+changed <- function(now, before) list(added = setdiff(now, before), removed = setdiff(before, now))
+
+new_globals <- function(before) if (!is.null(before)) setdiff(names(globalenv()), c(before, ".Random.seed"))
+
+# The first three are the standard streams. One that is garbage may be gone before it is looked at: NULL.
+open_connections <- function() {
+  numbers <- getAllConnections()
+  if (length(numbers) > 3L) lapply(numbers[-(1:3)], connection_or_null)
+}
+
+connection_or_null <- function(number) tryCatch(getConnection(number), error = function(e) NULL)
+
+changed_connections <- function(now, before) {
+  missing_in <- function(x, others) {
+    x[!vapply(x, function(con) is.null(con) || any(vapply(others, identical, NA, con)), NA)]
+  }
+  list(added = vapply(missing_in(now, before), describe_connection, ""),
+       removed = vapply(missing_in(before, now), function(con) as.character(as.integer(con)), ""))
+}
+
+describe_connection <- function(connection) {
+  tryCatch({
+    about <- summary(connection)
+    sprintf("%d (%s, %s)", connection, about$class, about$description)
+  }, error = function(e) as.character(as.integer(connection)))
+}
+
+# "2 (png)" for each.
+open_devices <- function(devices) {
+  sprintf("%d (%s)", seq_along(devices), devices)[!devices %in% c("", "null device")]
+}
+
+# The option `device` as a function that calls `opened` before it opens the default graphics device.
+noted_device <- function(device, opened) {
+  force(device)
+  function(...) {
+    opened()
+    open <- if (is.character(device)) get(device, mode = "function") else device
+    open(...)
+  }
+}
+
+# Of the calls in force when an error is signaled or a device opened: those that the future's expression has made. R
+# shows eval() as two calls.
+calls_inside_future <- function(calls) {
+  starts <- which(vapply(calls, is_future_call, NA))
+  if (length(starts)) calls <- calls[-seq_len(starts[length(starts)])]
+  ours <- which(vapply(calls, function(call) {
+    is.function(call[[1L]]) || as.character(call[[1L]])[1L] %in% c(".handleSimpleError", "on_condition", "opened")
+  }, NA))
+  as.list(if (length(ours)) calls[seq_len(ours[1L] - 1L)] else calls)
+}
+
+is_future_call <- function(call) {
+  length(call) == 3L && identical(call[[1L]], quote(eval)) && identical(call[[3L]], quote(new.env())) &&
+    is.call(call[[2L]]) && identical(call[[2L]][[1L]], quote(quote))
+}
+
+# "plot -> plot.default -> plot.new"
+heads_of_calls <- function(calls) {
+  paste(vapply(calls_inside_future(calls), function(call) deparse(call[[1L]], nlines = 1L)[1L], ""), collapse = " -> ")
+}

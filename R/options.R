@@ -9,7 +9,9 @@ environment_options <- c(
   future.wait.timeout = "numeric", future.wait.interval = "numeric", future.wait.alpha = "numeric",
   future.connections.onMisuse = "character", future.devices.onMisuse = "character",
   future.defaultDevice.onMisuse = "character", future.globalenv.onMisuse = "character",
-  future.plan.disallow = "list", future.onFutureCondition.keepFuture = "logical"
+  future.plan.disallow = "list", future.onFutureCondition.keepFuture = "logical",
+  future.globals.onMissing = "character", future.globals.method = "character", future.globals.resolve = "logical",
+  future.fork.multithreading.enable = "logical", future.startup.script = "character"
 )
 
 # Sets each option that is not set and whose environment variable is.
@@ -42,9 +44,11 @@ option_choice <- function(name, choices) {
 # Options of this session that a worker takes over while it evaluates.
 forwarded_options <- function() cpp_get_options(forwarded)
 
-forwarded <- c("width", "future.globals.maxSize", "future.globals.onReference", "future.rng.onMisuse",
-               "future.resolve.recursive", "avenir.scheduling", "avenir.results.onReference", "avenir.output.limit",
-               "avenir.share", "avenir.share.threshold")
+forwarded <- c("width", "future.globals.maxSize", "future.globals.onReference", "future.globals.onMissing",
+               "future.globals.method", "future.globals.resolve", "future.rng.onMisuse", "future.connections.onMisuse",
+               "future.devices.onMisuse", "future.defaultDevice.onMisuse", "future.globalenv.onMisuse",
+               "future.resolve.recursive", "future.fork.multithreading.enable", "avenir.scheduling",
+               "avenir.results.onReference", "avenir.output.limit", "avenir.share", "avenir.share.threshold")
 
 # `-p N` or `--parallel=N` after `--args` or as Rscript's arguments: the number of cores for this session.
 command_line_cores <- function(args = commandArgs()) {

@@ -11,7 +11,7 @@ outside_libraries <- c(
   ),
   RcppParallel = "^RcppParallel(\\.h$|/)|^tbb/|^oneapi/tbb",
   RcppArmadillo = "^RcppArmadillo(\\.h$|/)|^armadillo",
-  OpenSSL = "^openssl/"
+  OpenSSL = "^openssl/", Highway = "^hwy/"
 )
 
 # The table: for each room its rooms (`may`) and its outside libraries (`uses`).

@@ -11,9 +11,9 @@
 #   sh tools/ecosystem.sh SOURCES furrr-maps [NAME...] furrr's tests on our maps
 #   sh tools/ecosystem.sh SOURCES foreach              loops on the real doFuture (tools/stand-in/foreach.R)
 #
-# SOURCES: a folder with the unpacked sources of `future`, `future.tests`, `future.apply`, `furrr`, `doFuture` and
-# `globals` (as `git clone` of their public repositories leaves them). AVENIR_ECOSYSTEM names the library (default
-# SOURCES/library); avenir itself and what those packages need are taken from R_LIBS or R's libraries.
+# SOURCES: a folder with the unpacked sources of `future`, `future.tests`, `future.apply`, `furrr`, `doFuture`,
+# `globals`, `parallelly`, as `git clone` of their public repositories leaves them. AVENIR_ECOSYSTEM names the library
+# (default SOURCES/library); avenir itself and what those packages need are taken from R_LIBS or R's libraries.
 # AVENIR_ECOSYSTEM_SECONDS (300) is each run's limit.
 set -u
 sources=$(cd "${1:?"tools/ecosystem.sh SOURCES COMMAND..."}" && pwd) || exit 2
@@ -29,14 +29,20 @@ failed=0
 # Packages that fetch functions of future when they are installed have to be installed over the stand-in.
 make_library() {
   sh "$tools/stand-in/make.sh" "$library" "$sources/future" || return 1
-  for package in globals future.apply future.tests furrr doFuture; do
+  for package in parallelly globals future.apply future.tests furrr doFuture; do
     [ -d "$sources/$package" ] || continue
-    copy=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") && cp -r "$sources/$package" "$copy" &&
-      R CMD INSTALL --no-docs --no-test-load --library="$library" "$copy/$package" >"$copy/log" 2>&1 ||
-      cat "$copy/log" >&2
-    rm -rf "$copy"
+    install_copy "$sources/$package" || return 1
   done
 }
+
+install_copy() (
+  copy=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") && cp -r "$1" "$copy" || exit 1
+  R CMD INSTALL --no-docs --no-test-load --library="$library" "$copy/$(basename "$1")" >"$copy/log" 2>&1
+  status=$?
+  [ $status = 0 ] || cat "$copy/log" >&2
+  rm -rf "$copy"
+  exit $status
+)
 
 # run NAME COMMAND...: one line says how it went; its output is kept.
 run() {
@@ -57,10 +63,13 @@ run_future_tests() {
 
 # With a prologue of ours in place of the one that needs internals of future's.
 run_own_tests() {
-  [ $# -gt 0 ] || set -- $(grep -v '^#' "$tools/stand-in/own.txt" | cut -d' ' -f1)
+  [ $# -gt 0 ] || set -- $(grep -v -e '^#' -e '^sed ' "$tools/stand-in/own.txt" | cut -d' ' -f1)
   copy=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") || exit 1
   cp -r "$sources/future/inst/testme" "$sources/future/DESCRIPTION" "$copy"
   cp "$tools/stand-in/imports.R" "$copy/testme/_prologue/030.imports.R"
+  grep '^sed ' "$tools/stand-in/own.txt" | while read -r _ name edit; do
+    sed -i "$edit" "$copy/testme/test-$name.R"
+  done
   cd "$copy" || exit 1
   for name; do
     run "future $name" env NOT_CRAN=true R_TESTME_PATH=testme R_TESTME_NAME="$name" Rscript --vanilla testme/run.R

@@ -19,6 +19,7 @@ demo command R                   r-base-dev
 demo command make                r-base-dev
 demo command g++                 r-base-dev
 demo header  openssl/ssl.h       libssl-dev
+demo header  hwy/contrib/sort/vqsort.h libhwy-dev
 demo package Rcpp                r-cran-rcpp
 demo package RcppParallel        r-cran-rcppparallel
 demo package parallelly          r-cran-parallelly

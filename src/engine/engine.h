@@ -262,6 +262,7 @@ class Engine final : private sys::ForkAware {
   bool runs_uncancelled(const WorkerLink& worker);
   void handle_worker_deadlines(WorkerLink& worker);
   void grace_is_over(WorkerLink& worker);
+  void end_worker(WorkerLink& worker);
   void replace_late(WorkerLink& worker);
   void watch_time(WorkerLink& worker, const Job& job);
   void look_at_time(WorkerLink& worker);

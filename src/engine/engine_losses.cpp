@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "engine/engine.h"
 #include "sys/memory_file.h"
@@ -22,7 +23,7 @@ using wire::LossCause;
 constexpr unsigned kMostUnstartedLosses = 3;
 
 constexpr double kReplaceSeconds = 0.1;    // how long others wait for the place of an interrupted worker
-constexpr double kExitNewsSeconds = 0.25;  // how long the template may take to say how a worker ended
+constexpr double kExitNewsSeconds = 0.25;  // how long a worker may take to end, and the template to say how it did
 
 double seconds_since(uint64_t nanoseconds) {
   const std::chrono::nanoseconds then(nanoseconds);
@@ -160,7 +161,9 @@ void Engine::grace_is_over(WorkerLink& worker) {
     worker.deadline = Deadline::never();
   } else if (worker.state == State::kDying) {
     reap_own_child(worker);
-    if (worker.own_child && !worker.exit.known && worker.job == 0)
+    if (std::exchange(worker.may_end, false) && !worker.exit.known)
+      end_worker(worker);
+    else if (worker.own_child && !worker.exit.known && worker.job == 0)
       worker.deadline = Deadline::in_seconds(kExitNewsSeconds);  // nobody waits for it, and somebody has to reap it
     else
       bury_worker(worker);
@@ -169,6 +172,12 @@ void Engine::grace_is_over(WorkerLink& worker) {
     sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
     worker_died(worker, "did not answer within " + std::to_string(std::lround(options_.start_timeout)) + " s");
   }
+}
+
+// It has had the time to do so by itself.
+void Engine::end_worker(WorkerLink& worker) {
+  sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
+  worker.deadline = Deadline::in_seconds(kExitNewsSeconds);
 }
 
 // Somebody else works in its place while it takes its time to end: what comes next is not slowed by it.

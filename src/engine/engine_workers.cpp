@@ -276,8 +276,9 @@ sys::IoStatus Engine::drain_worker(WorkerLink& worker) {
 
 void Engine::receive_from_worker(WorkerLink& worker) {
   if (drain_worker(worker) != sys::IoStatus::kClosed) return;
-  // Without its socket it is of no use, even if it lives.
-  sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
+  // Without its socket it is of no use, even if it lives. But a signal would hide how it ends.
+  worker.may_end = worker.cause == wire::LossCause::kUnknown;
+  if (!worker.may_end) sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
   worker_died(worker, "ended before it was ready");
 }
 

@@ -50,6 +50,7 @@ struct WorkerLink {
   uint64_t answers = 0;
   std::string temp_folder;
   sys::ExitStatus exit;
+  bool may_end = false;  // dying, and not killed yet: its socket has ended, so that its process most often does, too
   // Hello, end of the grace after an interrupt, or the news of how it ended: whichever its state waits for.
   base::Deadline deadline = base::Deadline::never();
   // When to look how long it has been at its job's present position, and the position that it was told to end.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,7 +58,7 @@ EngineOptions forks(unsigned workers) {
 // The worker's side, in the child: what the job's code would do.
 class Fork {
  public:
-  explicit Fork(WorkerFds fds) : port_(std::move(fds), "") {
+  explicit Fork(WorkerFds fds) : data_(fds.data.get()), port_(std::move(fds), "") {
     port_.start_watcher();
     wire::Frame frame;
     if (!port_.receive(frame)) port_.leave_process(0);
@@ -66,6 +67,7 @@ class Fork {
   }
 
   WorkerPort& port() { return port_; }
+  void hang_up() { ::shutdown(data_, SHUT_RDWR); }
 
   void answer(const std::string& value, uint64_t element = 0) {
     port_.answer(job_, element, AnswerKind::kValue, reinterpret_cast<const uint8_t*>(value.data()), value.size());
@@ -102,6 +104,7 @@ class Fork {
     port_.leave();
   }
 
+  int data_;
   WorkerPort port_;
   uint64_t job_ = 0;
   base::SharedBytes message_;
@@ -321,6 +324,33 @@ TEST_CASE("a fork that dies while it runs is lost with its exit code or signal")
   const uint64_t left = submit(session, [](Fork& fork) { run_task(fork, [] { ::_exit(7); }); });
   CHECK(session.loss_of(killed).signal == SIGKILL);
   CHECK(session.loss_of(left).exit_code == 7);
+  CHECK(session.value_of(submit(session, [](Fork& fork) { fork.answer("alive"); })) == "alive");
+}
+
+TEST_CASE("a fork that ends some time after its connection is lost with its own exit code, not with a signal of ours") {
+  TestSession session(forks(1));
+  const uint64_t job = submit(session, [](Fork& fork) {
+    run_task(fork, [&fork] {
+      fork.hang_up();
+      ::usleep(50000);
+      ::_exit(7);
+    });
+  });
+  const wire::LostMessage lost = session.loss_of(job);
+  CHECK(lost.signal == 0);
+  CHECK(lost.exit_code == 7);
+}
+
+TEST_CASE("a fork that lives on without its connection is killed, and what it did is lost") {
+  const LeavesNothing nothing;
+  TestSession session(forks(1));
+  const uint64_t job = submit(session, [](Fork& fork) {
+    run_task(fork, [&fork] {
+      fork.hang_up();
+      for (;;) ::pause();
+    });
+  });
+  CHECK(session.loss_of(job).signal == SIGKILL);
   CHECK(session.value_of(submit(session, [](Fork& fork) { fork.answer("alive"); })) == "alive");
 }
 

@@ -1,17 +1,21 @@
-# Writes the stand-in's NAMESPACE: of what future's NAMESPACE (the argument) exports, all that avenir exports or that
-# the stand-in has itself.
+# Writes NAMESPACE and R/exports.R of the stand-in in the folder given second: of what future's NAMESPACE, given first,
+# exports, all that avenir exports or that the stand-in has itself. Copies, since `future:::name` asks for those.
 
 exported <- function(file) {
   lines <- readLines(file)
   sub("^export\\(\"?(.*?)\"?\\)$", "\\1", grep("^export\\(", lines, value = TRUE))
 }
 
-own <- c("mandelbrot", "mandelbrot_tiles", "resetWorkers")
-asked <- exported(commandArgs(TRUE)[[1L]])
-imported <- intersect(asked, getNamespaceExports("avenir"))
-missing <- setdiff(asked, c(imported, own))
+arguments <- commandArgs(TRUE)
+own <- c("mandelbrot", "mandelbrot_tiles", "resetWorkers", "getExpression")
+asked <- exported(arguments[[1L]])
+theirs <- intersect(asked, getNamespaceExports("parallelly"))
+ours <- intersect(setdiff(asked, theirs), getNamespaceExports("avenir"))
+missing <- setdiff(asked, c(ours, theirs, own))
 if (length(missing)) message("not in avenir: ", paste(missing, collapse = ", "))
-cat("importFrom(grDevices, as.raster, hsv)\nimportFrom(graphics, par, plot)\nimport(utils)\n",
-    sprintf("importFrom(avenir, \"%s\")\n", imported), sprintf("export(\"%s\")\n", c(imported, own)),
-    sprintf("S3method(%s)\n", c("mandelbrot, matrix", "mandelbrot, numeric", "as.raster, Mandelbrot", "plot, Mandelbrot")),
-    sep = "")
+methods <- c("mandelbrot, matrix", "mandelbrot, numeric", "as.raster, Mandelbrot", "plot, Mandelbrot")
+writeLines(c("importFrom(grDevices, as.raster, hsv)", "importFrom(graphics, par, plot)", "import(utils)",
+             "import(avenir)", sprintf("importFrom(parallelly, %s)", theirs), sprintf("export(\"%s\")", c(ours, theirs, own)),
+             sprintf("S3method(%s)", methods)),
+           file.path(arguments[[2L]], "NAMESPACE"))
+writeLines(sprintf("`%s` <- avenir::`%s`", ours, ours), file.path(arguments[[2L]], "R", "exports.R"))
