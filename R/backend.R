@@ -9,11 +9,12 @@
 #   label, split (TRUE: what is evaluated in this session shows its output at once too), retries (further attempts after
 #   a lost worker), timeout (seconds, Inf for none), options)
 # job (a map): list(fun, x (list or plain atomic vector, or list of argument lists), args (shared arguments),
-#   kernel ("lapply" | "mapply" | "replicate", see map-kernel.R), globals, packages, seeds (of map_seeds()),
+#   kernel ("lapply" | "mapply" | "replicate", or c("map" | "map2" | "pmap", type of the values), see map-kernel.R),
+#   globals, packages, seeds (of map_seeds()),
 #   check_rng, stdout, conditions, bounds (NULL: the backend chooses chunks; otherwise the last position of
 #   each), order (NULL or a permutation: the element evaluated at each position), label, name (of the map's function,
 #   for messages), retries and timeout (as of a task, for each element), keep_going (TRUE: an element that fails does
-#   not end the map), harvest, options)
+#   not end the map), harvest, progress (NULL or a function of how many elements are over), options)
 # harvest(values, done): called once when the map ends by a condition, an error that relay() raised or an interrupt,
 #   with the list of values, in place, and TRUE for each element that has one
 # record (what came of a task or of an element): list(value, visible, stdout = NULL | character(1),

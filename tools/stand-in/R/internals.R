@@ -9,7 +9,7 @@ get_random_seed <- ours("get_random_seed")
 set_random_seed <- function(seed, kind = NULL, set_kind) {
   before <- get_random_seed()
   if (is.null(seed)) ours("set_random_seed")(NULL, c(if (is.null(kind)) "default" else kind, "default", "default"))
-  else ours("set_random_seed")(seed)
+  else assign(".Random.seed", seed, globalenv())
   invisible(before)
 }
 next_random_seed <- function(seed = get_random_seed()) {
@@ -18,7 +18,7 @@ next_random_seed <- function(seed = get_random_seed()) {
 }
 is_valid_random_seed <- ours("is_accepted_by_r")
 is_lecyer_cmrg_seed <- ours("is_lecuyer_seed")
-as_lecyer_cmrg_seed <- function(seed) ours("as_lecuyer_seed")(seed)
+as_lecyer_cmrg_seed <- function(seed) ours("as_lecuyer_seed")(if (identical(seed, NA)) TRUE else seed)
 
 # The states of a map's elements, one by one.
 make_rng_seeds <- function(count, seed = FALSE, ...) {
