@@ -103,10 +103,18 @@ collect_map <- function(backend, handle, job, parts, relay) {
   from <- 1
   finished <- FALSE
   on.exit(if (!finished) harvest_map(backend, handle, job, results, done))
-  collect <- function() {
-    cpp_engine_collect_map(backend$engine, handle$id, results, done, from, parts$order, relay_immediate)
+  collect <- function(until) {
+    cpp_engine_collect_map(backend$engine, handle$id, results, done, from, until, parts$order, relay_immediate)
   }
-  while (!is.null(answer <- collect())) {
+  stretch <- if (is.null(job$progress)) length(results) else ceiling(length(results) / 100)
+  next_answer <- function() {
+    while (from <= length(results)) {
+      if (!is.null(answer <- collect(from + stretch - 1))) return(answer)
+      from <<- from + stretch
+      if (!is.null(job$progress)) job$progress(min(from - 1, length(results)))
+    }
+  }
+  while (!is.null(answer <- next_answer())) {
     from <- answer$position
     if (answer$kind == kind_wants_fork) {
       fork_again(backend, handle)
