@@ -49,23 +49,13 @@ FutureResult <- function(value = NULL, visible = TRUE, stdout = NULL, conditions
                  version = version))
 }
 
-#' @export
-print.FutureResult <- function(x, ...) {
-  conditions <- vapply(x$conditions, function(recorded) class(recorded$condition)[1L], "")
-  cat("FutureResult:\n", sprintf("value: %s\n", quote_names(class(x$value))), sprintf("visible: %s\n", x$visible),
-      sprintf("stdout: %s\n", class(x$stdout)),
-      sprintf("conditions: [n = %d] %s\n", length(conditions), paste(conditions, collapse = ", ")),
-      sprintf("RNG used: %s\n", x$rng), sep = "")
-  invisible(x)
-}
-
 #' @rdname FutureResult
 #' @export
 backtrace <- function(future, envir = parent.frame(), ...) {
   expr <- substitute(future)
   future <- behind_variable(expr, envir) %||% future
   if (!inherits(future, "Future")) invalid_argument("`future` must be a future", future)
-  if (!resolved(future)) invalid_argument("the future is not resolved yet, and has no error", expr, "Ask for its value.")
+  if (!resolved(future)) invalid_argument("the future is not resolved yet, and has no error", expr)
   conditions <- collect_future(future)$conditions
   failed <- Filter(function(recorded) inherits(recorded$condition, "error"), conditions)
   if (!length(failed)) invalid_argument("the future has no error", expr)
@@ -75,8 +65,8 @@ backtrace <- function(future, envir = parent.frame(), ...) {
 # A copy of a future that is over, of which any process may ask the value.
 constant_future <- function(future) {
   result <- collect_future(future)
-  constant <- list2env(mget(c("label", "uuid", "owner", "stdout", "conditions", "seed", "lazy", "state"), envir = future),
-                       parent = emptyenv())
+  kept <- c("label", "uuid", "owner", "stdout", "conditions", "seed", "lazy", "state")
+  constant <- list2env(mget(kept, envir = future), parent = emptyenv())
   set_fields(constant, result = result, expr = NULL, globals = list(), packages = character())
   class(constant) <- c("AvenirFuture", "ConstantFuture", "Future", "environment")
   constant
@@ -120,15 +110,15 @@ sessionDetails <- function(env = FALSE) {
                   "Sys.getlocale()" = Sys.getlocale(), ".Platform" = .Platform, ".Machine" = .Machine,
                   "getwd()" = getwd(), "tempdir()" = tempdir(), "options()" = options())
   if (env) details[["Sys.getenv()"]] <- Sys.getenv()
-  structure(details, class = c("sessionDetails", "list"))
+  structure(details, class = c("avenir_details", "sessionDetails", "list"))
 }
 
 #' @export
-`[.sessionDetails` <- function(x, i) structure(unclass(x)[i], class = class(x))
+`[.avenir_details` <- function(x, i) structure(unclass(x)[i], class = class(x))
 
 #' @rdname sessionDetails
 #' @export
-print.sessionDetails <- function(x, output = c("output", "message"), ...) {
+print.avenir_details <- function(x, output = c("output", "message"), ...) {
   output <- match.arg(output)
   lines <- unlist(lapply(names(x), function(name) c(paste("==", name), printed(x[[name]]), "")))
   if (output == "message") message(paste(lines, collapse = "\n")) else writeLines(lines)

@@ -391,13 +391,11 @@ value.list <- function(x, idxs = NULL, recursive = 0, reduce = NULL, stdout = TR
 
 #' @rdname future
 #' @export
-value.environment <- function(x, ...) {
-  if (inherits(x, "Future")) stop_foreign_future(x)
-  value.list(future_elements(x), ...)
-}
+value.environment <- function(x, ...) value.list(future_elements(x), ...)
 
-stop_foreign_future <- function(x) {
-  invalid_argument("value() must be given a future of avenir", x,
+#' @export
+value.Future <- function(future, ...) {
+  invalid_argument("value() must be given a future of avenir", future,
                    "Use future::value() for futures of that package.")
 }
 

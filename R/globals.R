@@ -27,8 +27,10 @@ stop_missing_globals <- function(expr, envir) {
   names <- setdiff(cpp_free_names(expr, FALSE), "...")
   missing <- names[!vapply(names, exists, NA, envir = envir)]
   if (!length(missing)) return(invisible())
-  text <- paste0("the globals %s were identified by looking at the code, but there is no such object.\ni If that is ",
-                 "how the code means it, as in subset(data, x < 3), set options(future.globals.onMissing = \"ignore\").")
+  text <- paste0(
+    "the globals %s were identified by looking at the code, but there is no such object.\ni If that is how the code ",
+    "means it, as in subset(data, x < 3), set options(future.globals.onMissing = \"ignore\")."
+  )
   stop(future_error(sprintf(text, quote_names(missing))))
 }
 
@@ -192,8 +194,8 @@ size_message <- function(globals, total, limit) {
                     vapply(globals[largest], dragged_along, ""))
   text <- paste0(
     "the total size of the %d globals is %s, which exceeds the maximum allowed size of %s (option ",
-    "`future.globals.maxSize`). Largest: %s.\ni Raise the limit, options(future.globals.maxSize = %.0f) or Inf, or name the globals that are ",
-    "needed with `globals =`.")
+    "`future.globals.maxSize`). Largest: %s.\ni Raise the limit, options(future.globals.maxSize = %.0f) or Inf, or ",
+    "name the globals that are needed with `globals =`.")
   sprintf(text, length(globals), show_bytes(total), show_bytes(limit), paste(listed, collapse = ", "), ceiling(total))
 }
 

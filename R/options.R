@@ -11,7 +11,7 @@ environment_options <- c(
   future.defaultDevice.onMisuse = "character", future.globalenv.onMisuse = "character",
   future.plan.disallow = "list", future.onFutureCondition.keepFuture = "logical",
   future.globals.onMissing = "character", future.globals.method = "character", future.globals.resolve = "logical",
-  future.fork.multithreading.enable = "logical", future.startup.script = "character"
+  future.fork.multithreading.enable = "logical", future.startup.script = "paths"
 )
 
 # Sets each option that is not set and whose environment variable is.
@@ -27,7 +27,19 @@ set_environment_options <- function() {
 # The value of an environment variable as the type of its option.
 parse_option <- function(text, type) {
   switch(type, character = text, size = , numeric = as.numeric(text), logical = as.logical(text),
-         list = strsplit(text, ",", fixed = TRUE)[[1L]])
+         list = strsplit(text, ",", fixed = TRUE)[[1L]],
+         paths = if (is.na(as.logical(text))) strsplit(text, "[:;]")[[1L]] else as.logical(text))
+}
+
+# What option "future.startup.script" names is run in the global environment when the package is attached: the first of
+# the files that is there. TRUE, the default: .future.R here or in the home folder; FALSE, as in workers: none.
+run_startup_script <- function() {
+  files <- getOption("future.startup.script", TRUE)
+  if (isFALSE(files)) return(invisible())
+  if (isTRUE(files)) files <- c(".future.R", "~/.future.R")
+  there <- files[file.exists(files)]
+  if (length(there)) sys.source(there[1L], globalenv())
+  invisible()
 }
 
 # The option's value when it is one of `choices`, the first of them when it is not set. Other values count as not

@@ -63,6 +63,7 @@ cluster command ip               iproute2
 cluster command nsenter          util-linux
 cluster command runuser          util-linux
 soak command clang++-14          clang-14
+soak command strace              strace
 soak library clang_rt.asan       libclang-rt-14-dev
 END
 }

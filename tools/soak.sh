@@ -19,6 +19,8 @@ large      a vector of more than 2^31 elements to a worker and back (needs 6 GB 
 scenarios  every scenario at its real size, checked against serial R: one table
 faults     the fault table: avenir's plans and their peers, each fault in a session of its own
 attacks    a whole session attacked over the network, and its faults: a table; then the same under gcc's ASan and UBSan
+failures   system calls that are interrupted or find no resource (strace): right results or a classed error
+users      what another user of the machine can reach of a session (as root): nothing
 chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
 END
 }
@@ -108,6 +110,10 @@ sanitizing_makevars() {
     echo "${variable}FLAGS = -O1 -g1"
   done
 }
+
+soak_failures() { installed Rscript --vanilla tests/failures/failures.R; }
+
+soak_users() { installed Rscript --vanilla tests/users/users.R; }
 
 soak_chaos() { installed Rscript --vanilla inst/bench/chaos.R; }
 

@@ -50,7 +50,7 @@ start_fork <- function(context, output, threads) {
   Sys.unsetenv("R_FUTURE_PLAN")
   # Setting `nwarnings` drops the warnings that the session has deferred: they are its own to print.
   options(mc.cores = 1L, error = quote(invisible()), nwarnings = getOption("nwarnings", 50L),
-          device = noted_device(getOption("device"), note_default_device))
+          device = noted_device(getOption("device"), note_default_device), future.startup.script = FALSE)
   globalCallingHandlers(NULL)
   globalCallingHandlers(condition = on_condition)
   if (!is.na(context$stdout)) sink(output)
@@ -71,7 +71,8 @@ start_worker <- function(folder) {
   if (!identical(.libPaths(), libraries)) .libPaths(libraries)
   Sys.unsetenv(c("R_FUTURE_PLAN", paste0("AVENIR_WORKER_", c("THREADS", "TMPDIR", "PROFILE", "STARTUP", "LOCALE"))))
   # An error that no handler sees must not end the process: with any `error` option R leaves for its top level instead.
-  options(mc.cores = 1L, error = quote(invisible()), device = noted_device(getOption("device"), note_default_device))
+  options(mc.cores = 1L, error = quote(invisible()), device = noted_device(getOption("device"), note_default_device),
+          future.startup.script = FALSE)
   globalCallingHandlers(condition = on_condition)
   state$kept <- ls(globalenv(), all.names = TRUE)
   state$kinds <- RNGkind()

@@ -30,6 +30,11 @@ double seconds_since(uint64_t nanoseconds) {
   return std::chrono::duration<double>(Deadline::Clock::now().time_since_epoch() - then).count();
 }
 
+// It may have evaluated its task to the end, and nobody has heard of it.
+bool has_spoken_in_vain(const WorkerLink& worker) {
+  return worker.cause == LossCause::kUnread || worker.cause == LossCause::kProtocol;
+}
+
 uint64_t to_nanoseconds(double seconds) { return static_cast<uint64_t>(std::min(seconds, 1e9) * 1e9); }
 
 }  // namespace
@@ -83,7 +88,7 @@ void Engine::fill_lost(Job& job, uint64_t element) {
 }
 
 void Engine::lose_task(const WorkerLink& worker, Job& job) {
-  const bool began = worker.slot->job == job.id;
+  const bool began = worker.slot->job == job.id || has_spoken_in_vain(worker);
   if (job.cancelled && !began) {
     job.fill(0, wire::AnswerKind::kCancelled, {});
     return;

@@ -253,8 +253,8 @@ void Engine::adopt_process(WorkerLink& worker, pid_t pid, sys::OwnFd pidfd) {
     poller_.add(worker.pidfd.get(), token(kProcess, worker.id));
 }
 
-// Takes what the worker has sent. kClosed: its end is gone, or it broke the protocol and is not trusted any
-// more.
+// Takes what the worker has sent. kClosed: its end is gone, or it broke the protocol and is not trusted any more, or
+// there was no room for what it sent, of which the rest makes no sense then.
 sys::IoStatus Engine::drain_worker(WorkerLink& worker) {
   if (!worker.data.valid()) return sys::IoStatus::kClosed;
   std::vector<wire::Frame> frames;
@@ -264,7 +264,8 @@ sys::IoStatus Engine::drain_worker(WorkerLink& worker) {
     for (wire::Frame& frame : frames) handle_worker_frame(worker, frame);
   } catch (const base::Error& error) {
     status = sys::IoStatus::kClosed;
-    worker.cause = wire::LossCause::kProtocol;
+    const bool starved = error.kind() == base::ErrorKind::kOverloaded;
+    worker.cause = starved ? wire::LossCause::kUnread : wire::LossCause::kProtocol;
     worker.note = error.what();
   }
   if (status == sys::IoStatus::kClosed && worker.data.valid()) {

@@ -133,6 +133,8 @@ class Server {
       base::ByteWriter body;
       body.put<int32_t>(status);
       const uint64_t id = child->first;
+      // Closing it would not do: the session has a copy, for which the poller would go on to report.
+      if (child->second.pidfd.valid()) poller_.remove(child->second.pidfd.get());
       child = children_.erase(child);
       send(wire::FrameType::kExited, id, body.bytes());
     }

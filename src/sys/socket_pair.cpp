@@ -99,6 +99,7 @@ IoResult receive_some(int fd, void* data, size_t size, std::vector<OwnFd>& fds, 
   } while (got < 0 && errno == EINTR);
   if (got < 0) return failed("receiving from a socket");
   take_fds(message, fds);
+  if ((message.msg_flags & MSG_CTRUNC) != 0) base::raise_system_error("receiving a descriptor", EMFILE);
   if (got == 0) return {IoStatus::kClosed, 0};
   return {IoStatus::kDone, static_cast<size_t>(got)};
 }

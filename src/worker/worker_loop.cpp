@@ -442,8 +442,8 @@ void start_watcher_or_do_without(engine::WorkerPort& port, pid_t session) {
 }
 
 [[noreturn]] void run_in_fork(engine::WorkerFds fds, SEXP functions, ForkedJob& job) {
-  auto* const port = new engine::WorkerPort(std::move(fds), "");
   try {
+    auto* const port = new engine::WorkerPort(std::move(fds), "");
     start_watcher_or_do_without(*port, job.session);
     auto* const loop = new Loop(*port, functions);
     running = loop;
@@ -454,7 +454,7 @@ void start_watcher_or_do_without(engine::WorkerPort& port, pid_t session) {
     loop->run_forked(job);
   } catch (const std::exception& error) {
     REprintf("avenir worker: %s\n", error.what());
-    port->leave_process(1);
+    sys::exit_at_once(1);
   }
 }
 

@@ -616,6 +616,31 @@ TEST_CASE("running out of descriptors costs workers, never the tasks of those th
   }
 }
 
+TEST_CASE("an answer that there is no descriptor for is lost by our fault, not by the worker's") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1);
+  make_fifo(folder.path("gate"));
+  const uint64_t held = session.submit("wait " + folder.path("gate"));
+  session.wait_started(held);
+  const uint64_t big = session.submit("big 1000000");
+  rlimit before;
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  {
+    const rlimit low{static_cast<rlim_t>(*open_fds().rbegin()) + 20, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+    const avenir::base::ScopeGuard restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
+    std::vector<sys::OwnFd> fillers;
+    for (int fd; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) fillers.emplace_back(fd);
+    fillers.pop_back();
+    fillers.emplace_back(::open(folder.path("gate").c_str(), O_WRONLY | O_CLOEXEC));
+    CHECK(session.value_of(held) == "released");
+    const LostMessage lost = session.loss_of(big);
+    CHECK(lost.cause == LossCause::kUnread);
+    CHECK(lost.note.find("receiving a descriptor") != std::string::npos);
+  }
+  CHECK(session.value("echo alive") == "alive");
+}
+
 // ---- cancelling
 
 TEST_CASE("a cancelled task that waits is answered at once and never begun") {

@@ -24,11 +24,6 @@ cores_variables <- function(cores) {
 # The same with a library made of C code, which has a dgemm_ that does nothing, in front of this session's own; and with
 # four cores.
 in_made_up_blas_child <- function(code, ..., file = "libblas.so.3") {
-  folder <- tempfile("blas-")
-  dir.create(folder)
-  writeLines(c("#include <string.h>", "void dgemm_(void) {}", ...), file.path(folder, "made_up.c"))
-  system(sprintf("cd %s && %s CMD SHLIB made_up.c > build.log 2>&1", folder, file.path(R.home("bin"), "R")))
-  library <- file.path(folder, file)
-  file.rename(file.path(folder, paste0("made_up", .Platform$dynlib.ext)), library)
+  library <- made_up_library(c("#include <string.h>", "void dgemm_(void) {}", ...), file)
   in_child(code, environment = c(paste0("LD_PRELOAD=", library), cores_variables(4)))
 }

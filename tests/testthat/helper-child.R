@@ -59,6 +59,17 @@ in_child <- function(code, seconds = 60, environment = character()) {
   child_value(child, "result", seconds)
 }
 
+# The path of a library made of lines of C, to be preloaded.
+made_up_library <- function(lines, file = "made_up.so") {
+  folder <- tempfile("library-")
+  dir.create(folder)
+  writeLines(lines, file.path(folder, "made_up.c"))
+  system(sprintf("cd %s && %s CMD SHLIB made_up.c > build.log 2>&1", folder, file.path(R.home("bin"), "R")))
+  library <- file.path(folder, file)
+  file.rename(file.path(folder, paste0("made_up", .Platform$dynlib.ext)), library)
+  library
+}
+
 # The bytes of one of a process's files, NULs left out. A handler for the warning would leave the connection behind.
 process_text <- function(pid, file) {
   read <- function() readBin(file.path("/proc", pid, file), "raw", 1e5)

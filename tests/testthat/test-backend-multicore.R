@@ -215,3 +215,19 @@ test_that("when a fork for a map is refused, the map goes on with those that the
   expect_match(got$warned, "^only 1 fork.s. could be made")
   expect_true("avenir_overloaded_error" %in% got$error)
 })
+
+test_that("a fork that cannot be set up ends with the reason", {
+  library <- made_up_library(c(
+    "#define _GNU_SOURCE", "#include <dlfcn.h>", "#include <errno.h>", "#include <sys/mman.h>", "#include <unistd.h>",
+    "static pid_t first;", "__attribute__((constructor)) static void start(void) { first = getpid(); }",
+    "void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) {",
+    "  static void *(*next)(void *, size_t, int, int, int, off_t);",
+    "  if ((flags & MAP_SHARED) && getpid() != first) { errno = ENOMEM; return MAP_FAILED; }",
+    "  if (!next) next = dlsym(RTLD_NEXT, \"mmap\");",
+    "  return next(at, size, protection, flags, fd, offset);", "}"))
+  got <- in_child("
+    plan(multicore, workers = I(1))
+    mark('result', tryCatch(value(future(1)), error = identity))", environment = paste0("LD_PRELOAD=", library))
+  expect_s3_class(got, "WorkerLostError")
+  expect_match(conditionMessage(got), "ended with exit code 1")
+})

@@ -570,7 +570,7 @@ test_that("the message about globals that are too large names the largest", {
   globals <- list(small = 1, big = numeric(1e4))
   message <- size_message(globals, sum(globals_size(globals)), 1000)
   expect_match(message, "`big` \\(78\\.1. KiB, class `numeric`\\), `small`")
-  expect_match(message, "exceeds the maximum allowed size of 1000 bytes (option `future.globals.maxSize`)", fixed = TRUE)
+  expect_match(message, "exceeds the maximum allowed size of 1000 bytes (option `future.glob", fixed = TRUE)
 })
 
 test_that("functions in lists in lists are looked into", {

@@ -23,6 +23,7 @@ cp -r "$source/demo" "$package"
 for file in 000.bquote.R utils-basic.R utils-debug.R utils-whichIndex.R demo_api-mandelbrot.R; do
   cp "$source/R/$file" "$package/R/a-$file"
 done
-R_LIBS="$library${R_LIBS:+:$R_LIBS}" Rscript --vanilla "$here/namespace.R" "$source/NAMESPACE" "$package"
-R_LIBS="$library${R_LIBS:+:$R_LIBS}" R CMD INSTALL --no-docs --no-test-load --library="$library" "$package" >"$work/log" 2>&1 ||
+export R_LIBS="$library${R_LIBS:+:$R_LIBS}"
+Rscript --vanilla "$here/namespace.R" "$source/NAMESPACE" "$package"
+R CMD INSTALL --no-docs --no-test-load --library="$library" "$package" >"$work/log" 2>&1 ||
   { cat "$work/log" >&2; exit 1; }

@@ -15,7 +15,7 @@ missing <- setdiff(asked, c(ours, theirs, own))
 if (length(missing)) message("not in avenir: ", paste(missing, collapse = ", "))
 methods <- c("mandelbrot, matrix", "mandelbrot, numeric", "as.raster, Mandelbrot", "plot, Mandelbrot")
 writeLines(c("importFrom(grDevices, as.raster, hsv)", "importFrom(graphics, par, plot)", "import(utils)",
-             "import(avenir)", sprintf("importFrom(parallelly, %s)", theirs), sprintf("export(\"%s\")", c(ours, theirs, own)),
-             sprintf("S3method(%s)", methods)),
+             "import(avenir)", sprintf("importFrom(parallelly, %s)", theirs),
+             sprintf("export(\"%s\")", c(ours, theirs, own)), sprintf("S3method(%s)", methods)),
            file.path(arguments[[2L]], "NAMESPACE"))
 writeLines(sprintf("`%s` <- avenir::`%s`", ours, ours), file.path(arguments[[2L]], "R", "exports.R"))
