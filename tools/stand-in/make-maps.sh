@@ -24,6 +24,7 @@ Title: Stand-In That Hands Out avenir's Functions Under Another Name
 Authors@R: person("The avenir authors", role = c("aut", "cre"), email = "avenir@example.org")
 Description: For tests alone: other packages' test suites, which ask for a package of this name, run on avenir.
 License: MIT
+Config/testthat/edition: 3
 Encoding: UTF-8
 Depends: future
 Imports: $imports
