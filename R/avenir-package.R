@@ -36,18 +36,22 @@ parallelly::makeClusterPSOCK
 #' @export
 parallelly::supportsMulticore
 
-# Where the package future is loaded too, its functions know our futures: those of promises and Shiny call these.
-#' @rawNamespace
-#' S3method(future::value, AvenirFuture)
-#' S3method(future::result, AvenirFuture)
-#' S3method(future::resolved, AvenirFuture)
-#' S3method(future::run, AvenirFuture)
-NULL
+# Where the package future is loaded too, its functions know our futures: those of promises and Shiny call these. (Not by
+# NAMESPACE: a package of that name may be loading this one, as the stand-in for tests does, and have no functions yet.)
+tell_future <- function(...) {
+  future <- asNamespace("future")
+  for (generic in c("value", "result", "resolved", "run")) {
+    if (!exists(generic, future, inherits = FALSE)) next
+    registerS3method(generic, "AvenirFuture", get(paste0(generic, ".AvenirFuture")), envir = future)
+  }
+}
 
 .onLoad <- function(libname, pkgname) {
   set_environment_options()
   set_command_line_options()
   note_environment_variables()
+  if (isNamespaceLoaded("future")) tell_future()
+  setHook(packageEvent("future", "onLoad"), tell_future)
   reg.finalizer(plan_state, function(state) forget_plan(), onexit = TRUE)
 }
 

@@ -91,7 +91,8 @@ reference_name <- function(x) {
 # an error, or NULL.
 left_behind_reports <- function(misuse, future) {
   known <- list(globals = list("globalenv", "GlobalEnvMisuse"), connections = list("connections", "ConnectionMisuse"),
-                devices = list("devices", "DeviceMisuse"), default_device = list("defaultDevice", "DefaultDeviceMisuse"))
+                devices = list("devices", "DeviceMisuse"),
+                default_device = list("defaultDevice", "DefaultDeviceMisuse"))
   lapply(intersect(names(known), names(misuse)), function(kind) {
     about <- known[[kind]]
     choices <- c("warning", "error", "ignore")

@@ -116,8 +116,8 @@ RngFutureError <- function(...) with_classes(RngFutureCondition(...), "RngFuture
 
 #' @rdname FutureCondition
 #' @export
-GlobalEnvMisuseFutureCondition <- function(message = NULL, call = NULL, ..., differences = NULL, uuid = future[["uuid"]],
-                                           future = NULL) {
+GlobalEnvMisuseFutureCondition <- function(message = NULL, call = NULL, ..., differences = NULL,
+                                           uuid = future[["uuid"]], future = NULL) {
   misuse_condition("GlobalEnvMisuse", message, call, differences, ..., uuid = uuid, future = future)
 }
 
@@ -131,8 +131,8 @@ GlobalEnvMisuseFutureError <- function(...) misuse_error(GlobalEnvMisuseFutureCo
 
 #' @rdname FutureCondition
 #' @export
-ConnectionMisuseFutureCondition <- function(message = NULL, call = NULL, ..., differences = NULL, uuid = future[["uuid"]],
-                                            future = NULL) {
+ConnectionMisuseFutureCondition <- function(message = NULL, call = NULL, ..., differences = NULL,
+                                            uuid = future[["uuid"]], future = NULL) {
   misuse_condition("ConnectionMisuse", message, call, differences, ..., uuid = uuid, future = future)
 }
 

@@ -622,10 +622,42 @@ resolve_future <- function(future, recursive, result, stdout, signal, sleep) {
 #' @export
 print.AvenirFuture <- function(x, ...) {
   cat(sprintf("%s:\n", class(x)[2L]))
-  facts <- c(Label = label_of(x), Expression = paste(deparse(x$expr, nlines = 3L), collapse = "\n  "),
-             Globals = paste(names(x$globals), collapse = ", "),
-             Packages = paste(x$packages, collapse = ", "), Seed = show_value(x$seed), State = x$state,
-             Identifier = paste(x$uuid, collapse = "-"))
+  cat("Label: ", label_of(x), "\nExpression:\n", sep = "")
+  print(x$expr)
+  facts <- c(Globals = globals_in_words(x$globals), Packages = or_none(sQuote(x$packages)), seed_in_words(x$seed),
+             capture_in_words(x), "Lazy evaluation" = x$lazy, State = sQuote(x$state),
+             Resolved = is_resolved(x, 0), "Unique identifier" = paste(x$uuid, collapse = "-"),
+             "Owner process" = as.vector(x$owner), Class = paste(sQuote(class(x)), collapse = ", "),
+             if (!is.null(x$result)) c(Value = value_in_words(x$result)))
   cat(sprintf("%s: %s\n", names(facts), facts), sep = "")
   invisible(x)
+}
+
+or_none <- function(words) if (length(words)) paste(words, collapse = ", ") else "<none>"
+
+globals_in_words <- function(globals) {
+  if (!length(globals)) return("<none>")
+  sizes <- globals_size(globals)
+  largest <- utils::head(order(sizes, decreasing = TRUE), 5L)
+  listed <- sprintf("%s %s of %s", vapply(globals[largest], function(x) class(x)[1L], ""),
+                    sQuote(names(globals)[largest]), show_bytes(sizes[largest]))
+  sprintf("%d objects totaling %s (%s)", length(globals), show_bytes(sum(sizes)), paste(listed, collapse = ", "))
+}
+
+seed_in_words <- function(seed) {
+  text <- if (is.integer(seed)) deparse1(seed) else sprintf("<none> (seed = %s)", deparse1(seed))
+  c("L'Ecuyer-CMRG RNG seed" = text)
+}
+
+capture_in_words <- function(future) {
+  excluded <- sQuote(attr(future$conditions, "exclude", exact = TRUE))
+  caught <- if (is.null(future$conditions)) "<none>"
+            else sprintf("%s (excluding %s)", or_none(sQuote(c(future$conditions))), or_none(excluded))
+  c("Capture standard output" = c(future$stdout), "Capture condition classes" = caught)
+}
+
+value_in_words <- function(result) {
+  error <- result_error(result)
+  if (!is.null(error)) return(sprintf("none, but an error of class %s", sQuote(class(error)[1L])))
+  sprintf("%s of class %s", show_bytes(globals_size(list(result$value))), sQuote(class(result$value)[1L]))
 }

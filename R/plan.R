@@ -669,3 +669,16 @@ nbrOfFreeWorkers <- function(evaluator = NULL, background = FALSE, ...) {
   if (inherits(backend, "sequential_backend")) return(if (background) 0L else 1L)
   if (inherits(backend, "avenir_backend")) backend_free(backend) else nbrOfWorkers(backend)
 }
+
+#' Make workers as new
+#'
+#' For scripts that call it, as future's tests do: workers are as new after each future anyhow.
+#'
+#' @param x A plan or backend.
+#' @param ... Not used.
+#' @return `x`, invisibly.
+#' @seealso [workers]
+#' @examples
+#' resetWorkers(plan())
+#' @export
+resetWorkers <- function(x, ...) invisible(x)

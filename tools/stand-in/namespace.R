@@ -7,7 +7,7 @@ exported <- function(file) {
 }
 
 arguments <- commandArgs(TRUE)
-own <- c("mandelbrot", "mandelbrot_tiles", "resetWorkers", "getExpression")
+own <- c("mandelbrot", "mandelbrot_tiles", "getExpression")
 asked <- exported(arguments[[1L]])
 theirs <- intersect(asked, getNamespaceExports("parallelly"))
 ours <- intersect(setdiff(asked, theirs), getNamespaceExports("avenir"))

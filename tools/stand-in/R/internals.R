@@ -38,7 +38,6 @@ supportedStrategies <- function(strategies = c("sequential", "multicore", "multi
   strategies
 }
 
-resetWorkers <- function(x, ...) invisible(x)
 session_uuid <- function(...) ours("session_uuid")()
 getExpression <- function(future, ...) ours("make_future_call")(future$expr)
 tweakExpression <- function(expr) expr
