@@ -172,7 +172,7 @@ future_in_words <- function(label) if (is.null(label)) "Future (<unnamed>)" else
 
 # Why we have killed a worker, or how it came to its end: the values of LossCause in src/wire/message.h.
 loss_causes <- c("unknown", "out of memory", "quit", "time limit", "interrupt", "protocol", "node lost",
-                 "unread")
+                 "unread", "untold")
 
 # `losses`: the end of each worker that has begun with this, the last one last.
 loss_condition <- function(losses, what, timeout) {
@@ -211,6 +211,7 @@ how_it_ended <- function(lost) {
   if (lost$cause == "quit") return(sprintf("ended, because quit(status = %d) was called,", lost$exit_code))
   if (lost$cause == "protocol") return(sprintf("was ended, because it sent what no worker may send (%s),", lost$note))
   if (lost$cause == "unread") return(sprintf("was ended, because its answer could not be received (%s),", lost$note))
+  if (lost$cause == "untold") return(sprintf("was ended, because it could not be told what to do (%s),", lost$note))
   if (!lost$known) return("ended for a reason that is not known")
   if (lost$signal != 0L) return(sprintf("was killed by signal %d (%s)", lost$signal, lost$signal_name))
   sprintf("ended with exit code %d", lost$exit_code)
