@@ -9,7 +9,7 @@
 #   label, split (TRUE: what is evaluated in this session shows its output at once too), retries (further attempts after
 #   a lost worker), timeout (seconds, Inf for none), options)
 # job (a map): list(fun, x (list or plain atomic vector, or list of argument lists), args (shared arguments),
-#   kernel ("lapply" | "mapply" | "replicate", or c("map" | "map2" | "pmap", type of the values), see map-kernel.R),
+#   kernel ("lapply" | "mapply" | "replicate", or the list of one of purrr's, see map-kernel.R),
 #   globals, packages, seeds (of map_seeds()),
 #   check_rng, stdout, conditions, bounds (NULL: the backend chooses chunks; otherwise the last position of
 #   each), order (NULL or a permutation: the element evaluated at each position), label, name (of the map's function,

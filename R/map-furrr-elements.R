@@ -55,5 +55,10 @@ common_length <- function(inputs) {
   n
 }
 
+# Vectors that are no lists travel whole; a call's arguments are told by their position.
+positions_in <- function(vectors) if (length(vectors)) seq_along(vectors[[1L]]) else integer()
+
+labels_of <- function(vectors) if (is.null(names(vectors))) character(length(vectors)) else names(vectors)
+
 # One list of arguments for each call, under the names of the vectors.
 argument_lists <- function(vectors) if (length(vectors)) .mapply(list, vectors, NULL) else list()

@@ -114,7 +114,8 @@ future_map_dfc <- function(.x, .f, ..., .options = furrr_options(), .env_globals
 # "vector", "rows" or "columns".
 map_one <- function(.x, .f, dots, type, options, env, progress) {
   x <- elements_of(.x)
-  run_furrr(list(elements = x, sources = list(x), names = names(.x)), "map", type, .f, dots, options, env, progress)
+  work <- list(form = "map", elements = x, sources = list(x), names = names(.x))
+  run_furrr(work, type, .f, dots, options, env, progress)
 }
 
 map_two <- function(.x, .y, .f, dots, type, options, env, progress) {
@@ -128,20 +129,24 @@ map_many <- function(.l, .f, dots, type, options, env, progress) {
 map_recycled <- function(form, inputs, .f, dots, type, options, env, progress) {
   inputs <- recycle_inputs(inputs)
   vectors <- Map(elements_of, inputs, ".l")
-  work <- list(elements = argument_lists(vectors), sources = vectors, names = if (length(inputs)) names(inputs[[1L]]))
-  run_furrr(work, form, type, .f, dots, options, env, progress)
+  plain <- all(vapply(vectors, is.atomic, NA))
+  work <- list(form = form, elements = if (plain) positions_in(vectors) else argument_lists(vectors),
+               vectors = if (plain) vectors, sources = vectors, names = if (length(inputs)) names(inputs[[1L]]))
+  run_furrr(work, type, .f, dots, options, env, progress)
 }
 
-# `work`: list(elements = what a job has as its `x`, sources = the vectors that these are from, names = of the result).
-run_furrr <- function(work, form, type, .f, dots, options, env, progress) {
+# `work`: list(form = "map", "map2" or "pmap", elements = what a job has as its `x`, vectors = those that they are
+# positions in, or NULL, sources = the vectors that they are from, names = of the result).
+run_furrr <- function(work, type, .f, dots, options, env, progress) {
   check_furrr_options(options)
   check_progress(progress)
-  name <- furrr_name(form, type)
+  name <- furrr_name(work$form, type)
   if (type != "list") refuse_kept_errors(options, name)
   fun <- as_map_function(.f, dots)
   value_type <- if (type %in% c("vector", "rows", "columns")) "list" else type
   if (length(work$elements)) {
-    values <- map_furrr(work, fun, dots, c(form, value_type), name, options, env, progress)
+    kernel <- list(form = work$form, type = value_type, vectors = work$vectors, labels = labels_of(work$sources))
+    values <- map_furrr(work, fun, dots, kernel, name, options, env, progress)
   } else {
     values <- list()
     advance_for_none(options$seed)

@@ -9,14 +9,13 @@ make_future_call <- function(expr) {
 }
 
 # A function of one element that calls the map's function on it. Conditions show the call
-# `...future.FUN(...future.X_jj, ...)`, as those of future.apply do; those of kernels "map", "map2" and "pmap" show
-# purrr's `.f(.x[[i]], ...)` and come with the type of a value: c("map", "double").
+# `...future.FUN(...future.X_jj, ...)`, as those of future.apply do; those of purrr's kernels (below) show
+# `.f(.x[[i]], ...)`.
 make_element_call <- function(kernel, fun, args) {
-  maker <- switch(kernel[1L], lapply = , replicate = make_lapply_call, mapply = make_mapply_call, map = make_map_call,
-                  map2 = make_map2_call, pmap = make_pmap_call)
+  if (is.list(kernel)) return(make_purrr_call(kernel, fun, args))
+  maker <- switch(kernel, lapply = , replicate = make_lapply_call, mapply = make_mapply_call)
   environment(maker) <- globalenv()
-  fun <- if (length(kernel) > 1L) list(fun, value_maker(kernel[2L])) else list(fun)
-  do.call(maker, c(fun, quoted_code(args)))
+  do.call(maker, c(list(fun), quoted_code(args)))
 }
 
 # Arguments as do.call() is to pass them on. Only code is quoted: what match.call() shows of a constant is the constant.
@@ -53,56 +52,60 @@ make_mapply_call <- function(...future.FUN, ...) {
 
 # ---- purrr's maps ----
 
-# `.x` is a list of the element, so that `.x[[i]]` is what a user's substitute(), match.call() or error shows. The
-# element is forced as purrr forces it: what `.f` returns may hold its promise.
-make_map_call <- function(...future.FUN, ...future.value, ...) {
-  .f <- ...future.FUN
-  i <- 1L
-  function(...future.X_jj) {
-    .x <- list(...future.X_jj)
-    ...future.value(forceAndCall(1, .f, .x[[i]], ...))
-  }
+# `kernel`: list(form = "map", "map2" or "pmap", type = that of the values, vectors, labels). An element is what
+# `.x[[i]]` gives; for map2 and pmap the list of one call's arguments or, when there are `vectors`, their position in
+# these. `labels`: the names of the arguments of pmap, "" for none.
+make_purrr_call <- function(kernel, fun, args) {
+  value <- if (kernel$type != "list") value_maker(kernel$type)
+  code <- purrr_element_code(kernel, !is.null(value))
+  maker <- purrr_element_maker
+  environment(maker) <- globalenv()
+  do.call(maker, c(list(fun, value, kernel$vectors, enquote(code)), quoted_code(args)))
 }
 
-# An element is the list of one call's arguments, as it is for mapply.
-make_map2_call <- function(...future.FUN, ...future.value, ...) {
+purrr_element_maker <- function(...future.FUN, ...future.value, ...future.vectors, ...future.code, ...) {
   .f <- ...future.FUN
+  .l <- ...future.vectors
+  .x <- if (length(.l) > 0L) .l[[1L]]
+  .y <- if (length(.l) > 1L) .l[[2L]]
   i <- 1L
-  function(...future.X_jj) {
-    .x <- ...future.X_jj[1L]
-    .y <- ...future.X_jj[2L]
-    ...future.value(forceAndCall(2, .f, .x[[i]], .y[[i]], ...))
-  }
+  eval(...future.code)
 }
 
-make_pmap_call <- function(...future.FUN, ...future.value, ...) {
-  .f <- ...future.FUN
-  i <- 1L
-  ...future.call <- NULL
-  function(...future.X_jj) {
-    if (is.null(...future.call)) {
-      size <- length(...future.X_jj)
-      arguments <- lapply(seq_len(size), function(k) bquote(.l[[.(k)]][[i]]))
-      code <- as.call(c(quote(forceAndCall), size, quote(.f), `names<-`(arguments, names(...future.X_jj)), quote(...)))
-      ...future.call <<- eval(call("function", as.pairlist(alist(.l = )), code))
-    }
-    ...future.value(...future.call(lapply(...future.X_jj, list)))
-  }
+# The code of a function of one element. `.x[[i]]` is what a user's substitute(), match.call() or error shows; the
+# arguments are forced as purrr forces them: what `.f` returns may hold their promises.
+purrr_element_code <- function(kernel, has_value) {
+  indexed <- !is.null(kernel$vectors)
+  arguments <- switch(kernel$form, map = list(quote(.x[[i]])), map2 = list(quote(.x[[i]]), quote(.y[[i]])),
+                      pmap = labelled_arguments(kernel$labels, indexed))
+  call <- as.call(c(quote(forceAndCall), length(arguments), quote(.f), arguments, quote(...)))
+  if (has_value) call <- call("...future.value", call)
+  if (indexed) return(call("function", as.pairlist(alist(i = )), call))
+  prepare <- switch(kernel$form, map = list(quote(.x <- list(...future.X_jj))),
+                    map2 = list(quote(.x <- ...future.X_jj[1L]), quote(.y <- ...future.X_jj[2L])),
+                    pmap = list(quote(.l <- ...future.X_jj)))
+  call("function", as.pairlist(alist(...future.X_jj = )), as.call(c(quote(`{`), prepare, call)))
 }
 
-# What becomes of a value: nothing ("list"), NULL ("NULL", for what is called for its effects), or one of that type, as
-# purrr takes one type for another.
+labelled_arguments <- function(labels, indexed) {
+  places <- lapply(seq_along(labels), function(k) if (indexed) bquote(.l[[.(k)]][[i]]) else bquote(.l[[.(k)]]))
+  names(places) <- labels
+  places
+}
+
+# What becomes of a value: NULL ("NULL", for what is called for its effects), or one of that type, as purrr takes one
+# type for another.
 value_maker <- function(type) {
-  if (type == "list") return(function(value) value)
   if (type == "NULL") {
     return(function(value) {
       value
       NULL
     })
   }
+  is_type <- switch(type, double = is.double, integer = is.integer, character = is.character, logical = is.logical,
+                    raw = is.raw)
   function(value) {
-    if (typeof(value) == type && length(value) == 1L && is.null(attributes(value))) return(value)
-    as_typed_value(value, type)
+    if (is_type(value) && length(value) == 1L && is.null(attributes(value))) value else as_typed_value(value, type)
   }
 }
 

@@ -284,7 +284,7 @@ map_elements <- function(x, fun, args, kernel, options, chunking, policy, names 
   backend <- current_backend()
   found <- map_globals(sources, fun, args, options)
   bounds <- chunk_bounds(chunking, length(x), backend_workers(backend))
-  check_map_size(found$globals, fun, args, x, backend, bounds)
+  check_map_size(found$globals, fun, args, sources, length(x), backend, bounds)
   job <- list(fun = fun, x = x, args = args, kernel = kernel, globals = found$globals,
               packages = found$packages, seeds = seeds, check_rng = is.null(seeds) && isFALSE(options$seed),
               stdout = options$stdout, conditions = options$conditions, bounds = bounds,
@@ -311,9 +311,9 @@ check_reserved <- function(names) {
 }
 
 # As in future.apply the limit holds for a chunk's share: it is multiplied by the number of chunks.
-check_map_size <- function(globals, fun, args, x, backend, bounds) {
-  chunks <- if (is.null(bounds)) min(length(x), backend_workers(backend)) else length(bounds)
-  check_travel_size(c(globals, list(FUN = fun, ... = args, X = x)), backend, chunks)
+check_map_size <- function(globals, fun, args, sources, n, backend, bounds) {
+  chunks <- if (is.null(bounds)) min(n, backend_workers(backend)) else length(bounds)
+  check_travel_size(c(globals, list(FUN = fun, ... = args, X = sources)), backend, chunks)
 }
 
 evaluate_job <- function(backend, job, names) {

@@ -8,7 +8,7 @@
 #   sh tools/ecosystem.sh SOURCES future.apply [NAME...]  the real future.apply on our futures; all of its tests
 #   sh tools/ecosystem.sh SOURCES furrr [NAME...]      the real furrr on our futures; all of its tests
 #   sh tools/ecosystem.sh SOURCES maps [NAME...]       future.apply's tests on our maps; those listed in maps.txt
-#   sh tools/ecosystem.sh SOURCES furrr-maps [NAME...] furrr's tests on our maps
+#   sh tools/ecosystem.sh SOURCES furrr-maps [NAME...] furrr's tests on our maps; those that ask for no internals
 #   sh tools/ecosystem.sh SOURCES foreach              loops on the real doFuture (tools/stand-in/foreach.R)
 #
 # SOURCES: a folder with the unpacked sources of `future`, `future.tests`, `future.apply`, `furrr`, `doFuture`,
@@ -112,8 +112,9 @@ run_furrr() {
   copy=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") || exit 1
   cp -r "$sources/furrr/tests" "$copy"
   cd "$copy/tests" || exit 1
-  # older versions of testthat have no inspectors
-  echo "if (!exists('set_state_inspector')) set_state_inspector <- function(...) NULL" >testthat/helper-0.R
+  # Older versions of testthat have no inspectors; furrr's own maps attach purrr.
+  echo "if (!exists('set_state_inspector')) set_state_inspector <- function(...) NULL; library(purrr)" \
+    >testthat/helper-0.R
   [ $# -gt 0 ] || set -- $(ls testthat | sed -n 's/^test-\(.*\)\.R$/\1/p')
   for name; do
     run "$kind $name" env NOT_CRAN=true Rscript --vanilla -e "library(furrr); testthat::test_dir('testthat',
@@ -146,6 +147,7 @@ case $command in
     ;;
   furrr-maps)
     use_our_maps
+    [ $# -gt 0 ] || set -- future-imap future-map future-map2 future-modify future-pmap
     run_furrr furrr-maps "$@"
     ;;
   foreach) run "foreach" Rscript --vanilla "$tools/stand-in/foreach.R" ;;

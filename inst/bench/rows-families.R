@@ -1,7 +1,7 @@
 # Each map of future.apply and furrr beside the original: many small elements, where the cost of a map shows.
 
-# `call`: a function of the map and the data that makes the call; `base`: what it gives without workers. `package` has the original
-# under the same name.
+# `call`: a function of the map and the data that makes the call; `base`: what it gives without workers. `package` has
+# the original under the same name.
 bench_family <- function(package, map, call, base) {
   bench_row(paste0("family-", sub("^future_", "", map)), sprintf("%s(), 5,000 small elements", map), function(at) {
     data <- family_data(at$size(5000, 200))

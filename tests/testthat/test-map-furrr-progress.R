@@ -22,7 +22,7 @@ test_that("a job tells how many elements are over, in steps of a hundredth", {
   options$progress <- function(done) seen <<- c(seen, done)
   policy <- new_fault_policy(0, Inf, "stop")
   chunks <- new_chunking(1, NULL, FALSE)
-  values <- map_elements(1:1000, identity, list(), c("map", "list"), options, chunks, policy)
+  values <- map_elements(1:1000, identity, list(), list(form = "map", type = "list"), options, chunks, policy)
   expect_identical(values, as.list(1:1000))
   expect_identical(seen, 10 * (1:100))
 })

@@ -37,6 +37,7 @@ test_that("what `.f` sees of its call is what purrr shows", {
   expect_identical(future_map(1, calls), list(quote(.f(.x[[i]], ...))))
   expect_identical(future_map2(1, 2, calls), list(quote(.f(.x[[i]], .y[[i]], ...))))
   expect_identical(future_pmap(list(1, b = 2), calls), list(quote(.f(.l[[1L]][[i]], b = .l[[2L]][[i]], ...))))
+  expect_identical(future_pmap(list(list(1), b = 2), calls), list(quote(.f(.l[[1L]], b = .l[[2L]], ...))))
   expect_identical(future_map_chr(1, function(x) deparse(substitute(x))), ".x[[i]]")
 })
 
@@ -135,4 +136,10 @@ test_that("chunks do not change results, and elements are processed in the order
   expect_identical(draw(furrr_options(seed = 1, chunk_size = 2)), draw(furrr_options(seed = 1)))
   expect_identical(draw(furrr_options(seed = 1, scheduling = backwards)), draw(furrr_options(seed = 1)))
   expect_output(future_walk(1:3, cat, .options = furrr_options(chunk_size = backwards)), "321")
+})
+
+test_that("an element of a map over several vectors can be replayed", {
+  e <- tryCatch(future_map2(1:3, 4:6, function(x, y) if (x == 2) stop("two") else y), error = identity)
+  expect_error(replay(e), "two")
+  expect_identical(partial_results(e)[[1L]], 4L)
 })

@@ -14,6 +14,8 @@ make() {
   name=$1
   version=$2
   shift 2
+  imports=avenir
+  [ "$name" != furrr ] || imports="avenir, purrr, rlang"
   mkdir "$work/$name" "$work/$name/R"
   cat >"$work/$name/DESCRIPTION" <<END
 Package: $name
@@ -22,13 +24,16 @@ Title: Stand-In That Hands Out avenir's Functions Under Another Name
 Authors@R: person("The avenir authors", role = c("aut", "cre"), email = "avenir@example.org")
 Description: For tests alone: other packages' test suites, which ask for a package of this name, run on avenir.
 License: MIT
+Config/testthat/edition: 3
 Encoding: UTF-8
 Depends: future
-Imports: avenir
+Imports: $imports
 END
   sed -n 's/^\(future_[A-Za-z0-9_.]*\|furrr_options\) <- function.*/\1/p' "$@" |
     grep -v '[a-z]\.\(default\|data\.frame\|ts\)$' |
     sed 's/.*/importFrom(avenir, "&")\nexport("&")/' >"$work/$name/NAMESPACE"
+  # furrr's tests are written in the namespace of furrr, which has these
+  [ "$name" != furrr ] || printf 'import(rlang)\nimportFrom(purrr, map)\n' >>"$work/$name/NAMESPACE"
   R CMD INSTALL --no-docs --no-test-load --library="$library" "$work/$name" >"$work/log" 2>&1 ||
     { cat "$work/log" >&2; exit 1; }
 }
