@@ -129,8 +129,8 @@ cpp_engine_collect <- function(engine, id, relay) {
     .Call(`_avenir_cpp_engine_collect`, engine, id, relay)
 }
 
-cpp_engine_collect_map <- function(engine, id, results, done, from, order, relay) {
-    .Call(`_avenir_cpp_engine_collect_map`, engine, id, results, done, from, order, relay)
+cpp_engine_collect_map <- function(engine, id, results, done, from, until, order, relay) {
+    .Call(`_avenir_cpp_engine_collect_map`, engine, id, results, done, from, until, order, relay)
 }
 
 cpp_engine_take_finished <- function(engine, id, results, done) {

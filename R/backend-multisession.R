@@ -21,13 +21,15 @@ start_engine <- function(options, plan) {
 # R itself, not its shell front end: the session's environment holds all that the front end would set.
 multisession_options <- function(workers, start_timeout = getOption("avenir.start.timeout", 60), interrupt_grace = 2,
                                  max_memory = Inf, rscript_libs = .libPaths(), interrupts = TRUE,
-                                 profile = getOption("avenir.worker.profile", TRUE), ...) {
+                                 profile = getOption("avenir.worker.profile", TRUE), rscript_envs = NULL,
+                                 rscript_args = NULL, rscript_startup = NULL, ...) {
   library <- dirname(system.file(package = "avenir"))
   path <- file.path(R.home("bin"), "exec", "R")
   start <- file.path(library, "avenir", "worker", "start.R")
-  argv <- c(path, "--no-echo", "--no-restore", "--vanilla", paste0("--file=", start), "--args", library)
+  argv <- c(path, "--no-echo", "--no-restore", "--vanilla", rscript_args, paste0("--file=", start), "--args", library)
+  environment <- worker_environment(rscript_libs, profile, asked_variables(rscript_envs), startup_code(rscript_startup))
   list(workers = workers, threads = worker_threads(workers), path = path, argv = argv,
-       environment = worker_environment(rscript_libs, profile), directory = getwd(),
+       environment = environment, directory = getwd(),
        start_timeout = as.double(start_timeout), interrupt_grace = as.double(interrupt_grace),
        memory_limit = memory_limit(max_memory), interrupts = isTRUE(interrupts))
 }
@@ -48,15 +50,33 @@ in_own_folder <- function(options) {
 
 # The template runs on one thread (a library that starts threads at its loading would make forks unsafe); each worker
 # gets its share of the cores after the fork.
-worker_environment <- function(libraries, profile) {
-  variables <- Sys.getenv()
-  variables <- variables[names(variables) != "R_TESTS"]  # R CMD check's: a file that R would read at its start
+worker_environment <- function(libraries, profile, asked = character(), startup = "") {
+  variables <- c(Sys.getenv(), character())
+  variables[names(asked)] <- asked
+  variables <- variables[!is.na(variables) & names(variables) != "R_TESTS"]  # R CMD check's: a file R would read
   own <- c(R_LIBS = paste(libraries, collapse = ":"), one_thread)
   if ("TMPDIR" %in% names(variables)) own["AVENIR_WORKER_TMPDIR"] <- variables[["TMPDIR"]]
   own["AVENIR_WORKER_LOCALE"] <- Sys.getlocale()
   if (profile) own["AVENIR_WORKER_PROFILE"] <- "1"
+  if (nzchar(startup)) own["AVENIR_WORKER_STARTUP"] <- startup
   kept <- variables[setdiff(names(variables), c(names(own), "TMPDIR"))]
   paste0(c(names(kept), names(own)), "=", c(kept, own))
+}
+
+# What parallelly's `rscript_envs` means: values by name (NA takes a variable away). Variables without a value are the
+# session's anyhow.
+asked_variables <- function(envs) {
+  if (is.null(envs)) return(character())
+  if (!is.atomic(envs)) invalid_argument("`rscript_envs` must be a vector, named for values", envs)
+  if (is.null(names(envs))) return(character())
+  named <- nzchar(names(envs))
+  stats::setNames(as.character(envs[named]), names(envs)[named])
+}
+
+# Code that each worker runs before its first job: strings, expressions or a list of both.
+startup_code <- function(startup) {
+  parts <- if (is.list(startup)) startup else list(startup)
+  paste(unlist(lapply(parts, function(part) if (is.language(part)) deparse(part) else part)), collapse = "\n")
 }
 
 # For libraries that would start threads when they are loaded.

@@ -5,7 +5,7 @@
 # look for interrupts: what comes too late is kept as it is.
 
 new_sequential_backend <- function(..., split = FALSE) {
-  new_backend("sequential", c("SequentialFuture", "UniprocessFuture"), split = split)
+  new_backend("sequential", c("SequentialFuture", "UniprocessFuture"), split = split, interrupts = TRUE)
 }
 
 #' @export
@@ -20,10 +20,11 @@ backend_submit.sequential_backend <- function(backend, task) {
   capture <- new_capture(task$stdout, task$conditions, isTRUE(task$split) || backend$split)
   on.exit(capture_close(capture))
   limit <- new_time_limit(task$timeout)
-  outcome <- in_kept_session(task, with_capture(capture, within_limit(limit, evaluate_task(task))))
+  outcome <- in_kept_session(task, evaluate_watched(task, capture, within_limit(limit, evaluate_task(task))))
   error <- explained_error(outcome$error, limit, task$timeout, future_in_words(task$label))
   caught <- capture_take(capture)
-  new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, error, isTRUE(outcome$rng))
+  new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, error, isTRUE(outcome$rng),
+             capture$calls, outcome$misuse)
 }
 
 #' @export
@@ -51,12 +52,28 @@ backend_close.sequential_backend <- function(backend) invisible()
 
 # ---- One future ----
 
-# list(value, visible, rng) of a task whose globals and packages are in place.
+# list(value, visible) of a task whose globals and packages are in place.
 evaluate_task <- function(task) {
   if (!is.null(task$seed)) set_random_seed(task$seed)
-  before <- if (task$check_rng) get_random_seed()
-  outcome <- eval(make_future_call(task$expr), globalenv())
-  if (task$check_rng) outcome$rng <- !identical(get_random_seed(), before)
+  eval(make_future_call(task$expr), globalenv())
+}
+
+# As with_capture(); besides, the outcome's `rng` tells whether random numbers were drawn that must not be, and `misuse`
+# what the future leaves behind.
+evaluate_watched <- function(task, capture, expr) {
+  opened <- NULL
+  device <- getOption("device")
+  options(device = noted_device(device, function() opened <<- list(default_device = heads_of_calls(sys.calls()))))
+  watched <- getOption("device")
+  on.exit(if (identical(getOption("device"), watched)) options(device = device))
+  before <- NULL
+  seed <- get_random_seed()
+  outcome <- with_capture(capture, {
+    before <- look_around()
+    expr
+  })
+  outcome$rng <- task$check_rng && !identical(get_random_seed(), seed)
+  outcome$misuse <- c(if (!is.null(before)) left_behind(before), opened)
   outcome
 }
 

@@ -1,7 +1,7 @@
 # The contract that backends keep. A backend is how the futures and maps of one plan are evaluated; there is
 # one file for each ("backend-<plan>.R"): a constructor and the methods of these generics, in this order.
 #
-# A backend is an environment of class c("<plan>_backend", "avenir_backend") with at least the fields
+# A backend is an environment of class c("<plan>_backend", "avenir_backend", "FutureBackend") with at least the fields
 #   future_classes  the classes of its futures, such as c("SequentialFuture", "UniprocessFuture")
 #   interrupts      TRUE when cancelling a running future interrupts it
 #
@@ -9,16 +9,18 @@
 #   label, split (TRUE: what is evaluated in this session shows its output at once too), retries (further attempts after
 #   a lost worker), timeout (seconds, Inf for none), options)
 # job (a map): list(fun, x (list or plain atomic vector, or list of argument lists), args (shared arguments),
-#   kernel ("lapply" | "mapply" | "replicate", see map-kernel.R), globals, packages, seeds (of map_seeds()),
+#   kernel ("lapply" | "mapply" | "replicate", or the list of one of purrr's, see map-kernel.R),
+#   globals, packages, seeds (of map_seeds()),
 #   check_rng, stdout, conditions, bounds (NULL: the backend chooses chunks; otherwise the last position of
 #   each), order (NULL or a permutation: the element evaluated at each position), label, name (of the map's function,
 #   for messages), retries and timeout (as of a task, for each element), keep_going (TRUE: an element that fails does
-#   not end the map), harvest, options)
+#   not end the map), harvest, progress (NULL or a function of how many elements are over), options)
 # harvest(values, done): called once when the map ends by a condition, an error that relay() raised or an interrupt,
 #   with the list of values, in place, and TRUE for each element that has one
 # record (what came of a task or of an element): list(value, visible, stdout = NULL | character(1),
 #   conditions = list(list(condition, signaled = 0L | 1L), ...), error = NULL | condition, rng = TRUE when
-#   random numbers were drawn though check_rng asked that none be). That of an element whose value comes from another
+#   random numbers were drawn though check_rng asked that none be, calls = NULL | those that led to a future's error,
+#   misuse = NULL | what a future left behind (left_behind())). That of an element whose value comes from another
 #   process and is_reference() has reference = TRUE.
 #
 # A worker that is lost while it evaluates is a WorkerLostError, a time limit that was hit a timeout_error(), as the
@@ -60,12 +62,13 @@ backend_close <- function(backend) UseMethod("backend_close")
 new_backend <- function(plan, future_classes, ..., interrupts = FALSE) {
   backend <- list2env(list(future_classes = future_classes, interrupts = interrupts, ...),
                       parent = emptyenv())
-  structure(backend, class = c(paste0(plan, "_backend"), "avenir_backend"))
+  structure(backend, class = c(paste0(plan, "_backend"), "avenir_backend", "FutureBackend"))
 }
 
 new_record <- function(value = NULL, visible = TRUE, stdout = NULL, conditions = list(), error = NULL,
-                       rng = FALSE) {
-  list(value = value, visible = visible, stdout = stdout, conditions = conditions, error = error, rng = rng)
+                       rng = FALSE, calls = NULL, misuse = NULL) {
+  list(value = value, visible = visible, stdout = stdout, conditions = conditions, error = error, rng = rng,
+       calls = calls, misuse = misuse)
 }
 
 #' @export

@@ -82,9 +82,10 @@ check_on_error <- function(x, name) {
                    "With \"keep\" a failed element comes back as its condition, in place.")
 }
 
-# The number of workers that `workers` stands for: a count or a function that gives one.
+# The number of workers that `workers` stands for: a count, a function that gives one, or NULL for all cores.
 check_workers <- function(workers, plan) {
   if (is.function(workers)) workers <- workers()
+  if (is.null(workers)) workers <- as.integer(counted_cores())
   if (!is_number(workers) || !is.finite(workers) || workers < 1) {
     invalid_argument(sprintf("`workers` of plan(%s) must be one whole number from 1", plan), workers,
                      sprintf("Use for instance plan(%s, workers = availableCores()).", plan))

@@ -8,7 +8,7 @@ stop_avenir <- function(message, class = character(), call = NULL, ...) {
 }
 
 warn_avenir <- function(message, class = character()) {
-  class <- c(class, "avenir_warning", "warning", "condition")
+  class <- c(class, "avenir_warning", "simpleWarning", "warning", "condition")
   warning(structure(class = class, list(message = message, call = NULL)))
 }
 
@@ -83,6 +83,26 @@ reference_misuse <- function(what, value, future = NULL) {
 reference_name <- function(x) {
   kind <- switch(typeof(x), externalptr = "an external pointer", weakref = "a weak reference", "a connection")
   if (is.object(x)) sprintf("%s (class %s)", kind, quote_names(class(x)[1L])) else kind
+}
+
+# ---- What a future leaves behind ----
+
+# What the options ask for about each kind of thing that left_behind() or the default device's note tells of: a warning,
+# an error, or NULL.
+left_behind_reports <- function(misuse, future) {
+  known <- list(globals = list("globalenv", "GlobalEnvMisuse"), connections = list("connections", "ConnectionMisuse"),
+                devices = list("devices", "DeviceMisuse"),
+                default_device = list("defaultDevice", "DefaultDeviceMisuse"))
+  lapply(intersect(names(known), names(misuse)), function(kind) {
+    about <- known[[kind]]
+    choices <- c("warning", "error", "ignore")
+    if (kind == "globals") choices <- rev(choices)
+    action <- option_choice(sprintf("future.%s.onMisuse", about[[1L]]), choices)
+    if (action == "ignore") return(NULL)
+    found <- as.list(misuse[[kind]])
+    condition <- misuse_condition(about[[2L]], NULL, NULL, found, future = future, uuid = future$uuid)
+    if (action == "error") misuse_error(condition) else misuse_warning(condition)
+  })
 }
 
 # ---- Random numbers ----

@@ -103,10 +103,18 @@ collect_map <- function(backend, handle, job, parts, relay) {
   from <- 1
   finished <- FALSE
   on.exit(if (!finished) harvest_map(backend, handle, job, results, done))
-  collect <- function() {
-    cpp_engine_collect_map(backend$engine, handle$id, results, done, from, parts$order, relay_immediate)
+  collect <- function(until) {
+    cpp_engine_collect_map(backend$engine, handle$id, results, done, from, until, parts$order, relay_immediate)
   }
-  while (!is.null(answer <- collect())) {
+  stretch <- if (is.null(job$progress)) length(results) else ceiling(length(results) / 100)
+  next_answer <- function() {
+    while (from <= length(results)) {
+      if (!is.null(answer <- collect(from + stretch - 1))) return(answer)
+      from <<- from + stretch
+      if (!is.null(job$progress)) job$progress(min(from - 1, length(results)))
+    }
+  }
+  while (!is.null(answer <- next_answer())) {
     from <- answer$position
     if (answer$kind == kind_wants_fork) {
       fork_again(backend, handle)
@@ -164,7 +172,7 @@ future_in_words <- function(label) if (is.null(label)) "Future (<unnamed>)" else
 
 # Why we have killed a worker, or how it came to its end: the values of LossCause in src/wire/message.h.
 loss_causes <- c("unknown", "out of memory", "quit", "time limit", "interrupt", "protocol", "node lost",
-                 "unread")
+                 "unread", "untold")
 
 # `losses`: the end of each worker that has begun with this, the last one last.
 loss_condition <- function(losses, what, timeout) {
@@ -203,6 +211,7 @@ how_it_ended <- function(lost) {
   if (lost$cause == "quit") return(sprintf("ended, because quit(status = %d) was called,", lost$exit_code))
   if (lost$cause == "protocol") return(sprintf("was ended, because it sent what no worker may send (%s),", lost$note))
   if (lost$cause == "unread") return(sprintf("was ended, because its answer could not be received (%s),", lost$note))
+  if (lost$cause == "untold") return(sprintf("was ended, because it could not be told what to do (%s),", lost$note))
   if (!lost$known) return("ended for a reason that is not known")
   if (lost$signal != 0L) return(sprintf("was killed by signal %d (%s)", lost$signal, lost$signal_name))
   sprintf("ended with exit code %d", lost$exit_code)

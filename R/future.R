@@ -178,7 +178,10 @@ run.AvenirFuture <- function(future, ...) {
   set_fields(future, state = "failed") # unless the next line returns
   handle <- backend_submit(backend, future_task(future, backend))
   set_fields(future, handle = handle, state = "running", backend = backend)
-  if ("UniprocessFuture" %in% classes) collect_future(future)
+  if ("UniprocessFuture" %in% classes) {
+    collect_future(future)
+    signal_early(future)
+  }
   invisible(future)
 }
 
@@ -237,10 +240,12 @@ report_reference <- function(record, future) {
   record
 }
 
-# Errors of the backend become errors about this future; an interrupt becomes one. A future that was cancelled
-# has no value, even when it had come to its end meanwhile.
+# Errors of the backend become errors about this future; an interrupt becomes one. A future that was interrupted when it
+# was cancelled has no value, even when it had come to its end meanwhile; one that was left to run has.
 about_future <- function(error, future) {
-  if (field(future, "state") == "canceled") return(canceled_error(future, identical(error$cause, "interrupt")))
+  canceled <- field(future, "state") == "canceled" &&
+    (isTRUE(field(future, "interrupted")) || inherits(error, "FutureCanceledError"))
+  if (canceled) return(canceled_error(future, identical(error$cause, "interrupt")))
   if (is.null(error)) return(NULL)
   if (inherits(error, "interrupt")) {
     return(interrupted_error(sprintf("Future (%s) was", label_of(future)), future))
@@ -269,9 +274,12 @@ state_after <- function(error) {
 
 new_future_result <- function(record, error, future) {
   conditions <- record$conditions
-  if (!is.null(error)) conditions <- c(conditions, list(list(condition = error, signaled = 0L)))
+  if (!is.null(error)) {
+    conditions <- c(conditions, list(list(condition = error, signaled = 0L, calls = record$calls)))
+  }
   result <- list(value = record$value, visible = record$visible, stdout = record$stdout,
-                 conditions = conditions, rng = record$rng, uuid = field(future, "uuid"))
+                 conditions = conditions, rng = record$rng, uuid = field(future, "uuid"),
+                 misuse = record$misuse)
   class(result) <- "FutureResult"
   result
 }
@@ -310,7 +318,7 @@ value <- function(...) UseMethod("value")
 value.AvenirFuture <- function(future, stdout = TRUE, signal = TRUE, drop = FALSE, ...) {
   result <- collect_future(future)
   value <- result$value
-  if (length(result$conditions) || isTRUE(result$rng) || any(nzchar(result$stdout))) {
+  if (length(result$conditions) || isTRUE(result$rng) || !is.null(result$misuse) || any(nzchar(result$stdout))) {
     relay_future(future, stdout, signal, errors = signal, drop = drop)
     if (!signal) value <- result_error(future$result) %||% value
   }
@@ -320,7 +328,7 @@ value.AvenirFuture <- function(future, stdout = TRUE, signal = TRUE, drop = FALS
 
 # Output, then conditions; the error only when `errors`. What is to be dropped once relayed is.
 relay_future <- function(future, stdout, signal, errors, drop = FALSE) {
-  note_rng_misuse(future)
+  note_misuse(future)
   if (stdout) {
     relay_stdout(future$result$stdout)
     if (isTRUE(attr(future$stdout, "drop"))) future$result["stdout"] <- list(NULL)
@@ -336,15 +344,16 @@ errors_of <- function(conditions) {
   Filter(function(recorded) inherits(recorded$condition, "error"), conditions)
 }
 
-# The first look at a result adds the report that random numbers were drawn without a seed, before an error.
-note_rng_misuse <- function(future) {
-  if (!isTRUE(future$result$rng) || isTRUE(future$rng_checked)) return(invisible())
-  future$rng_checked <- TRUE
-  misuse <- rng_misuse(sprintf("Future (%s)", label_of(future)), "seed", future)
-  if (is.null(misuse)) return(invisible())
-  conditions <- future$result$conditions
-  before_error <- length(conditions) - !is.null(result_error(future$result))
-  future$result$conditions <- append(conditions, list(list(condition = misuse, signaled = 0L)), before_error)
+# The first look at a result adds the reports of what it must not have done, before an error.
+note_misuse <- function(future) {
+  result <- field(future, "result")
+  if (!isTRUE(result$rng) && is.null(result$misuse) || isTRUE(field(future, "misuse_noted"))) return(invisible())
+  set_fields(future, misuse_noted = TRUE)
+  reports <- c(left_behind_reports(result$misuse, future),
+               if (isTRUE(result$rng)) list(rng_misuse(sprintf("Future (%s)", label_of(future)), "seed", future)))
+  recorded <- lapply(Filter(Negate(is.null), reports), function(cond) list(condition = cond, signaled = 0L))
+  before_error <- length(result$conditions) - !is.null(result_error(result))
+  future$result$conditions <- append(result$conditions, recorded, before_error)
 }
 
 drop_future <- function(future) {
@@ -382,13 +391,11 @@ value.list <- function(x, idxs = NULL, recursive = 0, reduce = NULL, stdout = TR
 
 #' @rdname future
 #' @export
-value.environment <- function(x, ...) {
-  if (inherits(x, "Future")) stop_foreign_future(x)
-  value.list(future_elements(x), ...)
-}
+value.environment <- function(x, ...) value.list(future_elements(x), ...)
 
-stop_foreign_future <- function(x) {
-  invalid_argument("value() must be given a future of avenir", x,
+#' @export
+value.Future <- function(future, ...) {
+  invalid_argument("value() must be given a future of avenir", future,
                    "Use future::value() for futures of that package.")
 }
 
@@ -474,7 +481,7 @@ collect_later <- function(collection) {
 collect_one <- function(collection, i) {
   future <- collection$futures[[i]]
   collect_future(future)
-  note_rng_misuse(future)
+  note_misuse(future)
   error <- result_error(future$result)
   if (!is.null(error) && collection$signal) fail_collection(collection, error)
 }
@@ -506,8 +513,12 @@ value_or_error <- function(future) result_error(future$result) %||% future$resul
 #' Futures that run are given up; asking for their value then is an error of class `FutureCanceledError`.
 #' Futures that are lazy or finished are left as they are.
 #'
+#' Where the evaluation is not interrupted, it goes on, and the value can still be had when it is over. A future that no
+#' worker has begun has none.
+#'
 #' @param x A future, or a list or environment of futures.
-#' @param interrupt `TRUE`: the evaluation is interrupted where the plan can do that.
+#' @param interrupt `TRUE`: the evaluation is interrupted where the plan can do that: `multisession`, `multicore`, and
+#'   `cluster` with its argument `interrupts = TRUE`.
 #' @param ... Not used.
 #' @return `x`, invisibly.
 #' @examples
@@ -527,8 +538,9 @@ cancel <- function(x, interrupt = TRUE, ...) {
 cancel_future <- function(future, interrupt) {
   if (future$state != "running") return(invisible(future))
   assert_owner(future)
+  interrupt <- interrupt && isTRUE(future$backend$interrupts)
   backend_cancel(future$backend, future$handle, interrupt)
-  future$state <- "canceled"
+  set_fields(future, state = "canceled", interrupted = interrupt)
   invisible(future)
 }
 
@@ -545,7 +557,16 @@ resolved.default <- function(x, ...) TRUE
 #' @export
 resolved.AvenirFuture <- function(x, timeout = 0, ...) {
   if (x$state == "created") run(x)
-  is_resolved(x, timeout)
+  is_there <- is_resolved(x, timeout)
+  if (is_there) signal_early(x)
+  is_there
+}
+
+# Under plan(..., earlySignal = TRUE) conditions do not wait for value().
+signal_early <- function(future) {
+  if (!isTRUE(field(future, "backend")$early_signal)) return(invisible())
+  collect_future(future)
+  relay_future(future, stdout = FALSE, signal = TRUE, errors = TRUE)
 }
 
 #' @export
@@ -601,10 +622,42 @@ resolve_future <- function(future, recursive, result, stdout, signal, sleep) {
 #' @export
 print.AvenirFuture <- function(x, ...) {
   cat(sprintf("%s:\n", class(x)[2L]))
-  facts <- c(Label = label_of(x), Expression = paste(deparse(x$expr, nlines = 3L), collapse = "\n  "),
-             Globals = paste(names(x$globals), collapse = ", "),
-             Packages = paste(x$packages, collapse = ", "), Seed = show_value(x$seed), State = x$state,
-             Identifier = paste(x$uuid, collapse = "-"))
+  cat("Label: ", label_of(x), "\nExpression:\n", sep = "")
+  print(x$expr)
+  facts <- c(Globals = globals_in_words(x$globals), Packages = or_none(sQuote(x$packages)), seed_in_words(x$seed),
+             capture_in_words(x), "Lazy evaluation" = x$lazy, State = sQuote(x$state),
+             Resolved = is_resolved(x, 0), "Unique identifier" = paste(x$uuid, collapse = "-"),
+             "Owner process" = as.vector(x$owner), Class = paste(sQuote(class(x)), collapse = ", "),
+             if (!is.null(x$result)) c(Value = value_in_words(x$result)))
   cat(sprintf("%s: %s\n", names(facts), facts), sep = "")
   invisible(x)
+}
+
+or_none <- function(words) if (length(words)) paste(words, collapse = ", ") else "<none>"
+
+globals_in_words <- function(globals) {
+  if (!length(globals)) return("<none>")
+  sizes <- globals_size(globals)
+  largest <- utils::head(order(sizes, decreasing = TRUE), 5L)
+  listed <- sprintf("%s %s of %s", vapply(globals[largest], function(x) class(x)[1L], ""),
+                    sQuote(names(globals)[largest]), show_bytes(sizes[largest]))
+  sprintf("%d objects totaling %s (%s)", length(globals), show_bytes(sum(sizes)), paste(listed, collapse = ", "))
+}
+
+seed_in_words <- function(seed) {
+  text <- if (is.integer(seed)) deparse1(seed) else sprintf("<none> (seed = %s)", deparse1(seed))
+  c("L'Ecuyer-CMRG RNG seed" = text)
+}
+
+capture_in_words <- function(future) {
+  excluded <- sQuote(attr(future$conditions, "exclude", exact = TRUE))
+  caught <- if (is.null(future$conditions)) "<none>"
+            else sprintf("%s (excluding %s)", or_none(sQuote(c(future$conditions))), or_none(excluded))
+  c("Capture standard output" = c(future$stdout), "Capture condition classes" = caught)
+}
+
+value_in_words <- function(result) {
+  error <- result_error(result)
+  if (!is.null(error)) return(sprintf("none, but an error of class %s", sQuote(class(error)[1L])))
+  sprintf("%s of class %s", show_bytes(globals_size(list(result$value))), sQuote(class(result$value)[1L]))
 }

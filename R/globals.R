@@ -7,11 +7,56 @@
 # list(expr = what to evaluate, globals = named list, packages = character()).
 # `expr` comes back changed when it uses `...`, or a name that a function it calls sees otherwise.
 find_globals <- function(expr, envir, globals = TRUE, packages = NULL) {
-  found <- asked_globals(globals, envir, "globals", function() cpp_find_globals(expr, envir))
+  found <- asked_globals(globals, envir, "globals", function() searched_globals(expr, envir))
   found <- add_packages(found, packages, "packages")
   plain <- !length(found$locals) && is.na(match("...", names(found$globals)))
   if (plain) return(list(expr = expr, globals = found$globals, packages = found$packages))
   bind_locals(bind_dots(c(list(expr = expr), found)))
+}
+
+# The options by which future's search can be another one are rarely set.
+searched_globals <- function(expr, envir) {
+  found <- cpp_find_globals(expr, envir)
+  if (identical(getOption("future.globals.onMissing"), "error")) stop_missing_globals(expr, envir)
+  if (identical(getOption("future.globals.method"), "conservative")) found <- ignore_assigned(found, expr)
+  if (isTRUE(getOption("future.globals.resolve"))) found$globals <- lapply(found$globals, resolved_global)
+  found
+}
+
+stop_missing_globals <- function(expr, envir) {
+  names <- setdiff(cpp_free_names(expr, FALSE), "...")
+  missing <- names[!vapply(names, exists, NA, envir = envir)]
+  if (!length(missing)) return(invisible())
+  text <- paste0(
+    "the globals %s were identified by looking at the code, but there is no such object.\ni If that is how the code ",
+    "means it, as in subset(data, x < 3), set options(future.globals.onMissing = \"ignore\")."
+  )
+  stop(future_error(sprintf(text, quote_names(missing))))
+}
+
+# Names that the expression assigns anywhere are taken for its own, even where it uses them before.
+ignore_assigned <- function(found, expr) {
+  found$globals <- found$globals[!names(found$globals) %in% assigned_names(expr)]
+  found
+}
+
+assigned_names <- function(expr) {
+  if (!is.call(expr)) return(character())
+  assigns <- is.symbol(expr[[1L]]) && as.character(expr[[1L]]) %in% c("<-", "=", "for") && is.symbol(expr[[2L]])
+  c(if (assigns) as.character(expr[[2L]]), unlist(lapply(as.list(expr), assigned_names)))
+}
+
+# A global that is a future, or has some in it, with values in their place where they are asked for.
+resolved_global <- function(x) {
+  if (is_future(x)) return(constant_future(x))
+  if (is.list(x) || is.environment(x)) resolve(x, recursive = TRUE, result = TRUE)
+  if (is.environment(x)) for (name in hidden_variables(x)) try(get(name, x), silent = TRUE)
+  x
+}
+
+hidden_variables <- function(x) {
+  hidden <- grep(paste0("^", hidden_name("")), names(x), value = TRUE)
+  substring(hidden, nchar(hidden_name("")) + 1L)
 }
 
 # What a map's function and the list of its further arguments need: list(globals, packages). The function is looked into
@@ -144,13 +189,23 @@ globals_size <- function(globals) {
 size_message <- function(globals, total, limit) {
   sizes <- globals_size(globals)
   largest <- utils::head(order(sizes, decreasing = TRUE), 3L)
-  listed <- sprintf("`%s` (%s, class %s)", names(globals)[largest], show_bytes(sizes[largest]),
-                    vapply(globals[largest], function(x) quote_names(class(x)[1L]), ""))
+  listed <- sprintf("`%s` (%s, class %s%s)", names(globals)[largest], show_bytes(sizes[largest]),
+                    vapply(globals[largest], function(x) quote_names(class(x)[1L]), ""),
+                    vapply(globals[largest], dragged_along, ""))
   text <- paste0(
-    "the total size of the %d globals is %s, more than the %s that option `future.globals.maxSize` allows. ",
-    "Largest: %s.\ni Raise the limit, options(future.globals.maxSize = %.0f) or Inf, or name the globals that are ",
-    "needed with `globals =`.")
+    "the total size of the %d globals is %s, which exceeds the maximum allowed size of %s (option ",
+    "`future.globals.maxSize`). Largest: %s.\ni Raise the limit, options(future.globals.maxSize = %.0f) or Inf, or ",
+    "name the globals that are needed with `globals =`.")
   sprintf(text, length(globals), show_bytes(total), show_bytes(limit), paste(listed, collapse = ", "), ceiling(total))
+}
+
+# ", with its environment's `x` of 4 GiB": the largest variable in the environment that a function or formula brings.
+dragged_along <- function(x) {
+  envir <- environment_of(x)
+  if (!is_frame(envir) || !length(names(envir))) return("")
+  sizes <- globals_size(mget(names(envir), envir = envir))
+  largest <- which.max(sizes)
+  sprintf(", with its environment's `%s` of %s", names(sizes)[largest], show_bytes(sizes[largest]))
 }
 
 # 1536 -> "1.50 KiB"

@@ -123,5 +123,5 @@ names_of_first <- function(first) {
 # `[[` is applied here, once for each argument of each call, by base R's own loop.
 map_argument_lists <- function(dots, fun, more_args, options, chunking, policy, names) {
   if (!length(dots[[1L]])) return(list())
-  map_elements(.mapply(list, dots, NULL), fun, more_args, "mapply", options, chunking, policy, names)
+  map_elements(.mapply(list, dots, NULL), fun, more_args, "mapply", options, chunking, policy, names, dots)
 }

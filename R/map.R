@@ -79,6 +79,7 @@ future_lapply <- function(X, FUN, ..., future.envir = parent.frame(), future.std
   force(future.envir)
   if (!is.vector(X) || is.object(X)) X <- as.list(X)
   if (length(X) == 0L) return(as.list(X))
+  if (is.object(X)) X <- taken_apart(X)
   FUN <- match.fun(FUN)
   chunking <- new_chunking(future.scheduling, future.chunk.size, given = !missing(future.scheduling))
   options <- new_map_options("future_lapply", future.envir, future.stdout, future.conditions, future.globals,
@@ -87,6 +88,12 @@ future_lapply <- function(X, FUN, ..., future.envir = parent.frame(), future.std
   values <- map_elements(X, FUN, list(...), "lapply", options, chunking, policy, names(X))
   names(values) <- names(X)
   values
+}
+
+# A list whose class may have a `[[` of its own.
+taken_apart <- function(X) {
+  if (identical(getOption("future.apply.chunkWith", "[["), "[")) return(unclass(X))
+  stats::setNames(lapply(seq_along(X), function(i) X[[i]]), names(X))
 }
 
 #' @rdname future_lapply
@@ -195,7 +202,8 @@ new_map_options <- function(fun_name, envir, stdout, conditions, globals, packag
   given <- list(stdout = stdout, conditions = conditions, globals = globals, packages = packages, seed = seed,
                 label = label)
   given <- replace_arguments(given, take_disposable())
-  list(fun_name = fun_name, envir = envir, stdout = check_stdout(given$stdout, "future.stdout"),
+  list(fun_name = fun_name, seed_name = "future.seed", announces = TRUE, envir = envir,
+       stdout = check_stdout(given$stdout, "future.stdout"),
        conditions = check_conditions(given$conditions, "future.conditions"),
        globals = check_map_globals(given$globals), seed = given$seed,
        packages = unique(check_packages(given$packages, "future.packages")),
@@ -203,6 +211,7 @@ new_map_options <- function(fun_name, envir, stdout, conditions, globals, packag
 }
 
 check_map_globals <- function(globals) {
+  check_reserved(if (is.character(globals)) globals else if (is.list(globals)) names(globals))
   named <- !is.list(globals) || !length(globals) || !is.null(names(globals))
   if (named && (is.list(globals) || is.character(globals) || is_flag(globals))) return(globals)
   invalid_argument("`future.globals` must be TRUE, FALSE, names or a named list", globals)
@@ -269,34 +278,42 @@ is_permutation <- function(x, n) is.numeric(x) && length(x) == n && !anyNA(x) &&
 
 # ---- The map itself ----
 
-# `names`, those of the result, is evaluated for an error only.
-map_elements <- function(x, fun, args, kernel, options, chunking, policy, names = NULL) {
-  seeds <- map_seeds(options$seed, length(x))
+# `names`, those of the result, is evaluated for an error only. `sources`: the vectors that the elements are from.
+map_elements <- function(x, fun, args, kernel, options, chunking, policy, names = NULL, sources = list(x)) {
+  seeds <- map_seeds(options$seed, length(x), options$seed_name)
   backend <- current_backend()
-  found <- map_globals(x, fun, args, options)
+  found <- map_globals(sources, fun, args, options)
   bounds <- chunk_bounds(chunking, length(x), backend_workers(backend))
-  check_map_size(found$globals, fun, args, x, backend, bounds)
+  check_map_size(found$globals, fun, args, sources, length(x), backend, bounds)
   job <- list(fun = fun, x = x, args = args, kernel = kernel, globals = found$globals,
               packages = found$packages, seeds = seeds, check_rng = is.null(seeds) && isFALSE(options$seed),
               stdout = options$stdout, conditions = options$conditions, bounds = bounds,
               order = chunk_order(chunking, length(x)), label = options$label, name = options$fun_name,
+              seed_name = options$seed_name, announces = options$announces, progress = options$progress,
               retries = policy$retries, timeout = policy$timeout, keep_going = policy$keep_going,
               options = task_options(backend))
   evaluate_job(backend, job, names)
 }
 
 # Globals of the function, of the arguments that all calls share, and of elements that are functions.
-map_globals <- function(x, fun, args, options) {
-  elements <- if (is.list(x)) list(x) else NULL
-  found <- find_function_globals(fun, c(args, elements), options$envir, options$globals, options$packages)
+map_globals <- function(sources, fun, args, options) {
+  searched <- c(args, unname(Filter(is.list, sources)))
+  found <- find_function_globals(fun, searched, options$envir, options$globals, options$packages)
+  check_reserved(names(found$globals))
   check_exportable(found$globals)
   found
 }
 
+# Names that future.apply keeps for itself; some of them would hide variables of the call of an element.
+check_reserved <- function(names) {
+  taken <- names[startsWith(as.character(names), "...future.")]
+  if (length(taken)) invalid_argument("a global variable must not have a name that begins with `...future.`", taken)
+}
+
 # As in future.apply the limit holds for a chunk's share: it is multiplied by the number of chunks.
-check_map_size <- function(globals, fun, args, x, backend, bounds) {
-  chunks <- if (is.null(bounds)) min(length(x), backend_workers(backend)) else length(bounds)
-  check_travel_size(c(globals, list(FUN = fun, ... = args, X = x)), backend, chunks)
+check_map_size <- function(globals, fun, args, sources, n, backend, bounds) {
+  chunks <- if (is.null(bounds)) min(n, backend_workers(backend)) else length(bounds)
+  check_travel_size(c(globals, list(FUN = fun, ... = args, X = sources)), backend, chunks)
 }
 
 evaluate_job <- function(backend, job, names) {
@@ -306,8 +323,8 @@ evaluate_job <- function(backend, job, names) {
     failure$done <- done
   }
   relay <- new_map_relay(job, failure, inherits(backend, "sequential_backend"))
-  ended <- function(error) carry_failure(error, failure, job, names)
-  values <- tryCatch(backend_map(backend, job, relay$element), error = function(e) stop_map(ended(e)),
+  ended <- function(error) carry_failure(located_error(error, failure$element, names), failure, job, names)
+  values <- tryCatch(backend_map(backend, job, relay$element), error = function(e) stop_map(ended(e), job$announces),
                      interrupt = function(i) stop(ended(map_interrupted(job))))
   relay$finish()
   values
@@ -317,10 +334,19 @@ map_interrupted <- function(job) interrupted_error(paste0(job$name, "()"))
 
 # The error that ended a map, raised as it was after the warning that future.apply gives; where warnings are turned
 # into errors, that one would hide it.
-stop_map <- function(error) {
+stop_map <- function(error, announces = TRUE) {
   text <- sprintf("Caught %s. Canceling all iterations ...", class(error)[1L])
-  if (getOption("warn") < 2L) warning(text, call. = FALSE, immediate. = TRUE)
+  if (announces && getOption("warn") < 2L) warning(text, call. = FALSE, immediate. = TRUE)
   stop(error)
+}
+
+# A worker that refuses a value does not know which element it is of. One of a map inside says so already.
+located_error <- function(error, i, names) {
+  if (!inherits(error, "avenir_value_error") || !is.null(error$location) || is.na(i)) return(error)
+  error[c("location", "name")] <- list(i, names[i])
+  name <- if (isTRUE(nzchar(names[i]))) sprintf("\ni With name: %s.", names[i])
+  error$message <- paste0(error$message, sprintf("\ni In index: %d.", i), name)
+  error
 }
 
 # `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once: as a warning
@@ -337,7 +363,7 @@ new_map_relay <- function(job, failure, here) {
     stop(as_map_error(error, job))
   }
   show <- function(i, record) {
-    if (isTRUE(record$rng)) misuse <<- map_rng_misuse(job$label)
+    if (isTRUE(record$rng)) misuse <<- map_rng_misuse(job$label, job$seed_name)
     relay_stdout(record$stdout)
     relay_conditions(record$conditions)
     if (inherits(misuse, "error")) fail(i, misuse)
@@ -358,9 +384,9 @@ new_map_relay <- function(job, failure, here) {
 
 as_map_error <- function(error, job) if (inherits(error, "interrupt")) map_interrupted(job) else error
 
-map_rng_misuse <- function(label) {
+map_rng_misuse <- function(label, seed_name) {
   label <- if (is.null(label)) "<unnamed>" else sQuote(label)
-  rng_misuse(sprintf("One of the %s iterations (%s)", sQuote("avenir"), label), "future.seed")
+  rng_misuse(sprintf("One of the %s iterations (%s)", sQuote("avenir"), label), seed_name)
 }
 
 # Of a value that is a reference: the error that it is to be, or NULL after the warning.

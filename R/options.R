@@ -9,7 +9,9 @@ environment_options <- c(
   future.wait.timeout = "numeric", future.wait.interval = "numeric", future.wait.alpha = "numeric",
   future.connections.onMisuse = "character", future.devices.onMisuse = "character",
   future.defaultDevice.onMisuse = "character", future.globalenv.onMisuse = "character",
-  future.plan.disallow = "list", future.onFutureCondition.keepFuture = "logical"
+  future.plan.disallow = "list", future.onFutureCondition.keepFuture = "logical",
+  future.globals.onMissing = "character", future.globals.method = "character", future.globals.resolve = "logical",
+  future.fork.multithreading.enable = "logical", future.startup.script = "paths"
 )
 
 # Sets each option that is not set and whose environment variable is.
@@ -25,7 +27,19 @@ set_environment_options <- function() {
 # The value of an environment variable as the type of its option.
 parse_option <- function(text, type) {
   switch(type, character = text, size = , numeric = as.numeric(text), logical = as.logical(text),
-         list = strsplit(text, ",", fixed = TRUE)[[1L]])
+         list = strsplit(text, ",", fixed = TRUE)[[1L]],
+         paths = if (is.na(as.logical(text))) strsplit(text, "[:;]")[[1L]] else as.logical(text))
+}
+
+# What option "future.startup.script" names is run in the global environment when the package is attached: the first of
+# the files that is there. TRUE, the default: .future.R here or in the home folder; FALSE, as in workers: none.
+run_startup_script <- function() {
+  files <- getOption("future.startup.script", TRUE)
+  if (isFALSE(files)) return(invisible())
+  if (isTRUE(files)) files <- c(".future.R", "~/.future.R")
+  there <- files[file.exists(files)]
+  if (length(there)) sys.source(there[1L], globalenv())
+  invisible()
 }
 
 # The option's value when it is one of `choices`, the first of them when it is not set. Other values count as not
@@ -42,9 +56,11 @@ option_choice <- function(name, choices) {
 # Options of this session that a worker takes over while it evaluates.
 forwarded_options <- function() cpp_get_options(forwarded)
 
-forwarded <- c("width", "future.globals.maxSize", "future.globals.onReference", "future.rng.onMisuse",
-               "future.resolve.recursive", "avenir.scheduling", "avenir.results.onReference", "avenir.output.limit",
-               "avenir.share", "avenir.share.threshold")
+forwarded <- c("width", "future.globals.maxSize", "future.globals.onReference", "future.globals.onMissing",
+               "future.globals.method", "future.globals.resolve", "future.rng.onMisuse", "future.connections.onMisuse",
+               "future.devices.onMisuse", "future.defaultDevice.onMisuse", "future.globalenv.onMisuse",
+               "future.resolve.recursive", "future.fork.multithreading.enable", "avenir.scheduling",
+               "avenir.results.onReference", "avenir.output.limit", "avenir.share", "avenir.share.threshold")
 
 # `-p N` or `--parallel=N` after `--args` or as Rscript's arguments: the number of cores for this session.
 command_line_cores <- function(args = commandArgs()) {

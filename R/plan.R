@@ -137,7 +137,9 @@ plan <- function(strategy = NULL, ..., substitute = TRUE, .skip = FALSE, .call =
 #' @param workers The number of workers: a whole number from 1, or a function that returns one. With 1 worker
 #'   everything is evaluated in this session; `I(1)` asks for one worker in the background. Under `cluster` also
 #'   machines: see section Clusters.
-#' @param rscript_libs The library paths of the workers.
+#' @param rscript_libs The library paths of the workers. `multisession` and `cluster` on this machine also take
+#'   `rscript_envs` (environment variables of the workers, by name), `rscript_args` (further arguments of R) and
+#'   `rscript_startup` (code that each worker runs before its first job), as [parallelly::makeClusterPSOCK()] does.
 #' @param envir Not used.
 #' @export
 sequential <- new_strategy(function(..., envir = parent.frame()) stop_called_strategy("sequential"),
@@ -279,7 +281,9 @@ as_strategy <- function(x, envir) {
   if (is.character(x) && length(x) == 1L) return(named_strategy(x, envir))
   if (inherits(x, "future")) x <- describe_strategy(x)
   if (is.list(x) && is.character(x$strategy)) {
-    return(tweak_strategy(named_strategy(x$strategy, envir), x$tweaks))
+    strategy <- tweak_strategy(named_strategy(x$strategy, envir), x$tweaks)
+    attr(strategy, "call") <- x$call
+    return(strategy)
   }
   invalid_argument("a plan must be a strategy such as sequential or multisession, or its name", x)
 }
@@ -302,7 +306,8 @@ stop_unknown_plan <- function(name) {
 
 # A strategy as plain data, for a worker that must not load the package to read it.
 describe_strategy <- function(strategy) {
-  list(strategy = strategy_name(strategy), tweaks = attr(strategy, "tweaks", exact = TRUE))
+  list(strategy = strategy_name(strategy), tweaks = attr(strategy, "tweaks", exact = TRUE),
+       call = attr(strategy, "call", exact = TRUE))
 }
 
 # ---- The stack ----
@@ -433,7 +438,7 @@ pop_plan <- function() {
   before <- plan_list()
   levels <- plan_levels()[-1L]
   plan_state$levels <- if (length(levels)) levels else sequential_level()
-  invisible(before)
+  before
 }
 
 # ---- Backends ----
@@ -471,6 +476,7 @@ make_backend <- function(strategy, below, reuse = NULL) {
   on.exit(plan_state$count_cores <- NULL)
   backend <- do.call(attr(strategy, "factory"), arguments, quote = TRUE)
   backend$below <- below
+  backend$early_signal <- isTRUE(arguments$earlySignal)
   backend$max_size <- arguments$maxSizeOfObjects
   backend
 }
@@ -500,11 +506,11 @@ start_multicore <- function(workers, ..., split = FALSE) {
 # A number, or "localhost" as often as there are to be workers: the engine's own workers on this machine. Names of
 # other machines, and what a launcher describes: nodes there.
 start_cluster <- function(workers, persistent = FALSE, user = NULL, revtunnel = NA, rshopts = character(),
-                          rscript = NULL, ..., reuse = NULL) {
+                          rscript = NULL, interrupts = FALSE, ..., reuse = NULL) {
   workers <- cluster_workers(workers, user = user, revtunnel = revtunnel, options = rshopts, rscript = rscript)
-  if (inherits(workers, "avenir_workers")) return(new_cluster_backend(workers, ...))
+  if (inherits(workers, "avenir_workers")) return(new_cluster_backend(workers, interrupts = interrupts, ...))
   if (inherits(reuse, "cluster_backend")) reuse <- NULL
-  backend <- new_multisession_backend(check_workers(workers, "cluster"), interrupts = FALSE, ..., reuse = reuse)
+  backend <- new_multisession_backend(check_workers(workers, "cluster"), interrupts = interrupts, ..., reuse = reuse)
   backend$future_classes <- c("ClusterFuture", "MultiprocessFuture")
   backend
 }
@@ -638,11 +644,21 @@ strategy_facts <- function(strategy) {
 nbrOfWorkers <- function(evaluator = NULL) {
   if (is.null(evaluator)) return(backend_workers(current_backend()))
   if (inherits(evaluator, "avenir_backend")) return(backend_workers(evaluator))
+  if (is.function(evaluator) && !inherits(evaluator, "avenir_strategy")) return(foreign_workers(evaluator))
   strategy <- as_strategy(evaluator, parent.frame())
   if (!inherits(strategy, "multiprocess")) return(1L)
   workers <- eval(formals(strategy)$workers, environment(strategy))
   if (strategy_name(strategy) == "cluster") workers <- cluster_workers(workers)
   if (inherits(workers, "avenir_workers")) launch_size(workers) else check_workers(workers, strategy_name(strategy))
+}
+
+# Of a strategy that somebody else has made: any number, unless it has an argument that says so.
+foreign_workers <- function(strategy) {
+  workers <- formals(strategy)$workers
+  if (is.null(workers)) return(Inf)
+  workers <- eval(workers, environment(strategy))
+  if (is.function(workers)) workers <- workers()
+  if (is.character(workers)) length(workers) else check_workers(workers, class(strategy)[1L])
 }
 
 #' @rdname nbrOfWorkers
@@ -653,3 +669,16 @@ nbrOfFreeWorkers <- function(evaluator = NULL, background = FALSE, ...) {
   if (inherits(backend, "sequential_backend")) return(if (background) 0L else 1L)
   if (inherits(backend, "avenir_backend")) backend_free(backend) else nbrOfWorkers(backend)
 }
+
+#' Make workers as new
+#'
+#' For scripts that call it, as future's tests do: workers are as new after each future anyhow.
+#'
+#' @param x A plan or backend.
+#' @param ... Not used.
+#' @return `x`, invisibly.
+#' @seealso [workers]
+#' @examples
+#' resetWorkers(plan())
+#' @export
+resetWorkers <- function(x, ...) invisible(x)

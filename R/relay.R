@@ -47,7 +47,7 @@ new_capture <- function(stdout, conditions, split = FALSE, once = FALSE) {
 # handlers of the session as they are.
 condition_recorder <- function(capture, filter) {
   function(cond) {
-    if (inherits(cond, c("error", "interrupt"))) return()
+    if (inherits(cond, c("error", "interrupt"))) return(note_calls(capture))
     if (inherits(cond, filter$immediate)) return(record_condition(capture, cond, signaled = 1L))
     if (inherits(cond, "warning") && getOption("warn") >= 2L) return()
     wanted <- inherits(cond, filter$classes) && !inherits(cond, filter$exclude %||% character())
@@ -56,6 +56,9 @@ condition_recorder <- function(capture, filter) {
     if (wanted && capture$once) forget_condition(capture)
   }
 }
+
+# Those that led to the error; a map has none.
+note_calls <- function(capture) if (!capture$once) capture$calls <- calls_inside_future(sys.calls())
 
 record_condition <- function(capture, cond, signaled) {
   capture$conditions[[length(capture$conditions) + 1L]] <- list(condition = cond, signaled = signaled)

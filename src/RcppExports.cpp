@@ -356,8 +356,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_engine_collect_map
-SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP from, SEXP order, SEXP relay);
-RcppExport SEXP _avenir_cpp_engine_collect_map(SEXP engineSEXP, SEXP idSEXP, SEXP resultsSEXP, SEXP doneSEXP, SEXP fromSEXP, SEXP orderSEXP, SEXP relaySEXP) {
+SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP from, SEXP until, SEXP order, SEXP relay);
+RcppExport SEXP _avenir_cpp_engine_collect_map(SEXP engineSEXP, SEXP idSEXP, SEXP resultsSEXP, SEXP doneSEXP, SEXP fromSEXP, SEXP untilSEXP, SEXP orderSEXP, SEXP relaySEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< SEXP >::type engine(engineSEXP);
@@ -365,9 +365,10 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type results(resultsSEXP);
     Rcpp::traits::input_parameter< SEXP >::type done(doneSEXP);
     Rcpp::traits::input_parameter< SEXP >::type from(fromSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type until(untilSEXP);
     Rcpp::traits::input_parameter< SEXP >::type order(orderSEXP);
     Rcpp::traits::input_parameter< SEXP >::type relay(relaySEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_engine_collect_map(engine, id, results, done, from, order, relay));
+    rcpp_result_gen = Rcpp::wrap(cpp_engine_collect_map(engine, id, results, done, from, until, order, relay));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -1452,7 +1453,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_engine_fork_worker", (DL_FUNC) &_avenir_cpp_engine_fork_worker, 7},
     {"_avenir_cpp_engine_answered", (DL_FUNC) &_avenir_cpp_engine_answered, 4},
     {"_avenir_cpp_engine_collect", (DL_FUNC) &_avenir_cpp_engine_collect, 3},
-    {"_avenir_cpp_engine_collect_map", (DL_FUNC) &_avenir_cpp_engine_collect_map, 7},
+    {"_avenir_cpp_engine_collect_map", (DL_FUNC) &_avenir_cpp_engine_collect_map, 8},
     {"_avenir_cpp_engine_take_finished", (DL_FUNC) &_avenir_cpp_engine_take_finished, 4},
     {"_avenir_cpp_engine_cancel", (DL_FUNC) &_avenir_cpp_engine_cancel, 4},
     {"_avenir_cpp_engine_resize", (DL_FUNC) &_avenir_cpp_engine_resize, 3},

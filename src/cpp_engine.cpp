@@ -349,12 +349,19 @@ SEXP cpp_engine_collect(SEXP engine, SEXP id, SEXP relay) {
   });
 }
 
+// Where the values of a map go: a list, TRUE for each that is there, the order in which they are asked for or NULL.
+struct Collected {
+  SEXP results, done, order;
+};
+
 // Values that are there from a position on are put in place together: to guard each by itself takes longer than to read
 // it. Returns the next position. One that R must look at is left where it is.
-R_xlen_t put_values(engine::Engine& engine, uint64_t id, SEXP results, SEXP done, R_xlen_t position, SEXP order) {
+R_xlen_t put_values(engine::Engine& engine, uint64_t id, const Collected& into, R_xlen_t position, R_xlen_t until) {
   constexpr R_xlen_t kMost = 4096;
-  const auto end = static_cast<uint64_t>(std::min(Rf_xlength(results), position + kMost));
-  const int* const elements = order == R_NilValue ? nullptr : INTEGER_RO(order);
+  const auto end = static_cast<uint64_t>(std::min(until, position + kMost));
+  const int* const elements = into.order == R_NilValue ? nullptr : INTEGER_RO(into.order);
+  const SEXP results = into.results;
+  const SEXP done = into.done;
   std::vector<wire::Answer> taken = engine.take_values(id, elements, static_cast<uint64_t>(position), end);
   size_t used = 0;
   size_t* const count = &used;
@@ -378,14 +385,17 @@ R_xlen_t put_values(engine::Engine& engine, uint64_t id, SEXP results, SEXP done
 
 // Puts values into `results` from position `from` (counted from 1) of `order` (NULL: element order) on, until
 // one that R must look at; that one is returned (its value is in `results` too), or NULL at the end. `done` gets TRUE
-// for each that was put there and passed: R does not learn how far this came when it is interrupted.
+// for each that was put there and passed: R does not learn how far this came when it is interrupted. `until`: the last
+// position, for who wants to hear of the progress.
 // [[Rcpp::export(rng = false)]]
-SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP from, SEXP order, SEXP relay) {
+SEXP cpp_engine_collect_map(SEXP engine, SEXP id, SEXP results, SEXP done, SEXP from, SEXP until, SEXP order,
+                            SEXP relay) {
   return rbridge::door([&]() -> SEXP {
     engine::Engine& target = doors::get_engine(engine);
-    for (auto position = static_cast<R_xlen_t>(Rf_asReal(from)) - 1; position < Rf_xlength(results); ++position) {
-      position = put_values(target, job_id(id), results, done, position, order);
-      if (position == Rf_xlength(results)) break;
+    const R_xlen_t end = std::min(Rf_xlength(results), static_cast<R_xlen_t>(Rf_asReal(until)));
+    for (auto position = static_cast<R_xlen_t>(Rf_asReal(from)) - 1; position < end; ++position) {
+      position = put_values(target, job_id(id), {results, done, order}, position, end);
+      if (position == end) break;
       const R_xlen_t i = order == R_NilValue ? position : INTEGER_ELT(order, position) - 1;
       const auto taken = await(target, job_id(id), static_cast<uint64_t>(i), relay);
       if (!taken) return wants_fork(position);

@@ -27,10 +27,16 @@ demo package MASS                r-cran-mass
 demo package randomForest        r-cran-randomforest
 demo package future.apply        r-cran-future.apply
 test package data.table          r-cran-data.table
+test package dplyr               r-cran-dplyr
+test package furrr               r-cran-furrr
 test package future              r-cran-future
 test package globals             r-cran-globals
 test package listenv             r-cran-listenv
+test package purrr               r-cran-purrr
+test package rlang               r-cran-rlang
 test package testthat            r-cran-testthat
+test package tidyselect          r-cran-tidyselect
+test package vctrs               r-cran-vctrs
 test package knitr               r-cran-knitr
 test package rmarkdown           r-cran-rmarkdown
 test package ranger              r-cran-ranger

@@ -49,7 +49,8 @@ start_fork <- function(context, output, threads) {
   own_threads(threads, of_rcpp_parallel = 1L)
   Sys.unsetenv("R_FUTURE_PLAN")
   # Setting `nwarnings` drops the warnings that the session has deferred: they are its own to print.
-  options(mc.cores = 1L, error = quote(invisible()), nwarnings = getOption("nwarnings", 50L))
+  options(mc.cores = 1L, error = quote(invisible()), nwarnings = getOption("nwarnings", 50L),
+          device = noted_device(getOption("device"), note_default_device), future.startup.script = FALSE)
   globalCallingHandlers(NULL)
   globalCallingHandlers(condition = on_condition)
   if (!is.na(context$stdout)) sink(output)
@@ -66,12 +67,14 @@ start_worker <- function(folder) {
   own_locale()
   libraries <- .libPaths()
   if (nzchar(Sys.getenv("AVENIR_WORKER_PROFILE"))) source_profiles()
+  eval(parse(text = Sys.getenv("AVENIR_WORKER_STARTUP")), globalenv())
   # Those of the session, which may have changed them since its own profile. To set them takes 60 system calls.
   if (!identical(.libPaths(), libraries)) .libPaths(libraries)
-  own <- c("THREADS", "NUMBER", "COUNT", "TMPDIR", "PROFILE", "LOCALE")
+  own <- c("THREADS", "NUMBER", "COUNT", "TMPDIR", "PROFILE", "STARTUP", "LOCALE")
   Sys.unsetenv(c("R_FUTURE_PLAN", paste0("AVENIR_WORKER_", own)))
   # An error that no handler sees must not end the process: with any `error` option R leaves for its top level instead.
-  options(mc.cores = 1L, error = quote(invisible()))
+  options(mc.cores = 1L, error = quote(invisible()), device = noted_device(getOption("device"), note_default_device),
+          future.startup.script = FALSE)
   globalCallingHandlers(condition = on_condition)
   state$kept <- ls(globalenv(), all.names = TRUE)
   state$kinds <- RNGkind()
@@ -185,12 +188,33 @@ is_timed <- function(context) length(context$timeout) > 0L && is.finite(context$
 open_future <- function(context) {
   state$seeded <- is.integer(context$seed)
   if (state$seeded) assign(".Random.seed", context$seed, globalenv())
+  state$opened_device <- NULL
+  state$before <- look_around()
   make_future_call(context$expr)
 }
 
+# For the session: what the future has left behind, the default graphics device that it opened, or NULL. The next future
+# does not draw to its devices.
+left_in_worker <- function() {
+  left <- c(left_behind(state$before), state$opened_device)
+  if (!is.null(left$devices)) close_devices(seq_along(.Devices)[unlist(.Devices) != ""], state$before$devices)
+  left
+}
+
+close_devices <- function(numbers, before) {
+  known <- seq_along(before)[before != ""]
+  for (number in setdiff(numbers, c(1L, known))) grDevices::dev.off(number)
+}
+
+note_default_device <- function() state$opened_device <- list(default_device = heads_of_calls(sys.calls()))
+
+calls_to_error <- function() calls_inside_future(sys.calls())
+
 attach_package <- function(package) {
   if (paste0("package:", package) %in% search()) return()
-  suppressPackageStartupMessages(library(package, character.only = TRUE))
+  tryCatch(suppressPackageStartupMessages(library(package, character.only = TRUE)), error = function(e) {
+    stop(new_error(paste("Failed to attach one or more packages:", conditionMessage(e)), "FutureLaunchError"))
+  })
 }
 
 # After every job, whether it left traces or not.
@@ -204,15 +228,15 @@ end_job <- function() {
 finish_job <- function() {
   left <- names(globalenv())
   left <- left[is.na(match(left, state$kept))]
-  if (length(left) > 0L) rm(list = left, envir = globalenv())
-  if (isTRUE(state$seeded)) restore_generator()
+  if (isTRUE(state$seeded) || ".Random.seed" %in% left) restore_generator()
+  rm(list = setdiff(left, ".Random.seed"), envir = globalenv())
   while (sink.number() > 0L) sink()
   if (!identical(getwd(), state$folder)) try(setwd(state$folder), silent = TRUE)
 }
 
 restore_generator <- function() {
   suppressWarnings(RNGkind(state$kinds[1L], state$kinds[2L], state$kinds[3L]))
-  rm(".Random.seed", envir = globalenv())
+  if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
   state$seeded <- FALSE
 }
 

@@ -12,6 +12,7 @@
 #include "shm/region.h"
 #include "sys/memory_use.h"
 #include "sys/signals.h"
+#include "sys/thread.h"
 
 namespace avenir::engine {
 
@@ -49,8 +50,7 @@ Engine::Engine(EngineOptions options)
     if (!options_.forks && (wanted_ > 0 || options_.hands_over)) start_template();
     add_missing_workers();
   }
-  const sys::SignalsBlocked blocked;
-  thread_ = std::make_unique<std::thread>([this] { run(); });
+  thread_ = std::make_unique<std::thread>(sys::start_thread("the workers' messages", [this] { run(); }));
 }
 
 Engine::~Engine() {

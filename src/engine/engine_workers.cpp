@@ -359,7 +359,9 @@ void Engine::flush_worker(WorkerLink& worker) {
   sys::IoStatus status = sys::IoStatus::kClosed;
   try {
     status = worker.writer.flush(worker.data.get(), false);
-  } catch (const base::Error&) {  // out of kernel memory, say: the worker cannot be told what to do
+  } catch (const base::Error& error) {  // out of kernel memory, say
+    worker.cause = wire::LossCause::kUntold;
+    worker.note = error.what();
     sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
   }
   const bool wants = status == sys::IoStatus::kWouldBlock;

@@ -14,7 +14,7 @@
 #include "net/tls_peer.h"
 #include "sys/fork_guard.h"
 #include "sys/poller.h"
-#include "sys/signals.h"
+#include "sys/thread.h"
 
 namespace avenir::net {
 
@@ -89,8 +89,7 @@ Listener::Core::Core(const std::string& address, uint16_t port, Callbacks callba
     : callbacks_(std::move(callbacks)), limits_(limits), port_(port), listening_(listen_on(address, port_)) {
   poller_.add(wake_.fd(), kWakeToken);
   poller_.add(listening_.get(), kListenToken);
-  const sys::SignalsBlocked blocked;
-  thread_ = std::thread([this] { run(); });
+  thread_ = sys::start_thread("connections", [this] { run(); });
 }
 
 Listener::Core::~Core() {

@@ -287,13 +287,25 @@ void CodeWalker::visit_node(SEXP code) {
   }
 }
 
-// An expression vector is code; a list is a value, of which only functions matter.
-void CodeWalker::visit_elements(SEXP list) {
-  const bool is_code = TYPEOF(list) == EXPRSXP;
+namespace {
+
+// The functions in a list and in the lists in it. What is nested deeper than anybody writes by hand is data.
+template <typename Action>
+void each_function(SEXP list, const Action& action, int depth = 0) {
+  constexpr int kDeepest = 32;
   for (R_xlen_t i = 0; i < XLENGTH(list); ++i) {
     const SEXP element = VECTOR_ELT(list, i);
-    if (is_code || TYPEOF(element) == CLOSXP) visit(element);
+    if (TYPEOF(element) == CLOSXP) action(element);
+    if (TYPEOF(element) == VECSXP && depth < kDeepest) each_function(element, action, depth + 1);
   }
+}
+
+}  // namespace
+
+// An expression vector is code; a list is a value, of which only functions matter.
+void CodeWalker::visit_elements(SEXP list) {
+  if (TYPEOF(list) == VECSXP) return each_function(list, [this](SEXP function) { visit(function); });
+  for (R_xlen_t i = 0; i < XLENGTH(list); ++i) visit(VECTOR_ELT(list, i));
 }
 
 void CodeWalker::visit_all(SEXP arguments) {
@@ -572,10 +584,7 @@ void GlobalsFinder::visit_closure(SEXP closure) {
 
 void GlobalsFinder::visit_functions(SEXP value) {
   if (TYPEOF(value) == CLOSXP) return visit_closure(value);
-  if (TYPEOF(value) != VECSXP) return;
-  for (R_xlen_t i = 0; i < XLENGTH(value); ++i) {
-    if (TYPEOF(VECTOR_ELT(value, i)) == CLOSXP) visit_closure(VECTOR_ELT(value, i));
-  }
+  if (TYPEOF(value) == VECSXP) each_function(value, [this](SEXP function) { visit_closure(function); });
 }
 
 void GlobalsFinder::begin() {

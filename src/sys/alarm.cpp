@@ -1,11 +1,11 @@
 #include "sys/alarm.h"
 
 #include <algorithm>
-#include <system_error>
 
 #include "base/error.h"
 #include "sys/poller.h"
 #include "sys/signals.h"
+#include "sys/thread.h"
 
 namespace avenir::sys {
 
@@ -48,14 +48,9 @@ bool AlarmClock::disarm(uint64_t alarm) {
 
 // mutex_ held.
 void AlarmClock::start_thread() {
-  const SignalsBlocked blocked;
   changed_.emplace();
   wakes_at_ = base::Deadline::never();
-  try {
-    thread_ = std::make_unique<std::thread>([this] { watch(); });
-  } catch (const std::system_error& error) {
-    throw base::Error(base::ErrorKind::kOverloaded, std::string("no thread for a time limit: ") + error.what());
-  }
+  thread_ = std::make_unique<std::thread>(sys::start_thread("a time limit", [this] { watch(); }));
 }
 
 void AlarmClock::watch() {

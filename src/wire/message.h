@@ -80,6 +80,7 @@ enum class LossCause : uint32_t {
   kProtocol = 5,     // the engine killed it: it sent what no worker may send; `note` says what
   kNodeLost = 6,     // its node is gone, or is given up; `note` says why. `worker` and `pid` are the node's
   kUnread = 7,       // the engine killed it: what it had sent could not be received; `note` says why
+  kUntold = 8,       // the engine killed it: it could not be told what to do; `note` says why
 };
 
 // What is known of a worker that died with a task.

@@ -19,7 +19,7 @@ namespace avenir::worker {
 
 namespace {
 
-enum Held { kValue, kError, kConditions, kClasses, kExcluded, kImmediate, kHeldCount };
+enum Held { kValue, kError, kCalls, kConditions, kClasses, kExcluded, kImmediate, kHeldCount };
 
 SEXP element(SEXP list, const char* name) {
   const SEXP names = Rf_getAttrib(list, R_NamesSymbol);
@@ -112,6 +112,7 @@ void Evaluator::set_job(SEXP context) {
   // NA leaves output alone: in a fork it goes where the session's goes, elsewhere nobody would see it.
   if (Rf_asLogical(wanted) != NA_LOGICAL) redirect_output();
   capture_.random_numbers = is_true(element(context, "check_rng"));
+  capture_.surroundings = element(context, "kernel") == R_NilValue;
 }
 
 void Evaluator::set_immediate_sink(ImmediateSink sink, void* data) {
@@ -128,7 +129,7 @@ SEXP Evaluator::generator_state() const { return Rf_findVarInFrame(R_GlobalEnv, 
 bool Evaluator::run(SEXP call, SEXP environment, Mode mode) {
   mode_ = mode;
   failed_ = interrupt_signalled_ = false;
-  for (const int slot : {kValue, kError, kConditions})
+  for (const int slot : {kValue, kError, kCalls, kConditions})
     if (VECTOR_ELT(held_, slot) != R_NilValue) SET_VECTOR_ELT(held_, slot, R_NilValue);
   const SEXP held = held_;
   const bool finished = rbridge::stops_jumps(
@@ -152,6 +153,7 @@ Evaluator::Action Evaluator::handle_condition(SEXP condition) {
   if (mode_ == Mode::kIdle) return Action::kNothing;
   if (Rf_inherits(condition, "error")) {
     SET_VECTOR_ELT(held_, kError, condition);
+    if (mode_ == Mode::kEvaluate && capture_.surroundings) SET_VECTOR_ELT(held_, kCalls, call_own("calls_to_error"));
     return Action::kAbort;
   }
   if (mode_ == Mode::kPrepare) return Action::kNothing;
@@ -216,8 +218,19 @@ bool Evaluator::serialize_result(SEXP object, base::Bytes& bytes) {
   return done;
 }
 
-SEXP Evaluator::make_record(SEXP output, bool used_generator, bool value_has_visible) {
-  const SEXP record = PROTECT(Rf_allocVector(VECSXP, 6));
+// What one of worker.R's functions without arguments gives, or NULL when it fails. Not protected.
+SEXP Evaluator::call_own(const char* function) {
+  const SEXP call = PROTECT(Rf_lang1(Rf_install(function)));
+  const Mode mode = std::exchange(mode_, Mode::kIdle);
+  int failed = 0;
+  const SEXP value = R_tryEvalSilent(call, functions_, &failed);
+  mode_ = mode;
+  UNPROTECT(1);
+  return failed != 0 ? R_NilValue : value;
+}
+
+SEXP Evaluator::make_record(SEXP output, bool used_generator, bool value_has_visible, SEXP left_behind) {
+  const SEXP record = PROTECT(Rf_allocVector(VECSXP, 8));
   const SEXP got = VECTOR_ELT(held_, kValue);
   const bool pair = value_has_visible && !failed_;
   SET_VECTOR_ELT(record, 0, pair ? VECTOR_ELT(got, 0) : got);
@@ -226,7 +239,9 @@ SEXP Evaluator::make_record(SEXP output, bool used_generator, bool value_has_vis
   SET_VECTOR_ELT(record, 3, conditions_in_order(VECTOR_ELT(held_, kConditions)));
   SET_VECTOR_ELT(record, 4, VECTOR_ELT(held_, kError));
   SET_VECTOR_ELT(record, 5, Rf_ScalarLogical(used_generator ? 1 : 0));
-  set_names(record, {"value", "visible", "stdout", "conditions", "error", "rng"});
+  SET_VECTOR_ELT(record, 6, VECTOR_ELT(held_, kCalls));
+  SET_VECTOR_ELT(record, 7, left_behind);
+  set_names(record, {"value", "visible", "stdout", "conditions", "error", "rng", "calls", "misuse"});
   UNPROTECT(1);
   return record;
 }
@@ -251,7 +266,7 @@ void Evaluator::serialize_refusal(SEXP output, bool used_generator, base::Bytes&
   failed_ = true;
   const SEXP call = PROTECT(Rf_lang2(Rf_install("not_serializable"), VECTOR_ELT(held_, kError)));
   SET_VECTOR_ELT(held_, kError, Rf_eval(call, functions_));
-  const SEXP record = PROTECT(make_record(output, used_generator, false));
+  const SEXP record = PROTECT(make_record(output, used_generator, false, R_NilValue));
   serialize_guarded(record, bytes);
   UNPROTECT(2);
 }
@@ -260,18 +275,19 @@ Outcome Evaluator::result(engine::Interruption interrupted, bool value_has_visib
   const bool used_generator = generator_before_ != nullptr && generator_state() != generator_before_;
   const SEXP output = PROTECT(take_output());
   if (failed_) settle_error(interrupted);
+  const SEXP left = PROTECT(capture_.surroundings && value_has_visible ? call_own("left_in_worker") : R_NilValue);
   const SEXP got = VECTOR_ELT(held_, kValue);
   const bool visible = !value_has_visible || failed_ || is_true(VECTOR_ELT(got, 1));
-  const bool plain =
-      !failed_ && visible && output == R_NilValue && !used_generator && VECTOR_ELT(held_, kConditions) == R_NilValue;
+  const bool plain = !failed_ && visible && output == R_NilValue && !used_generator && left == R_NilValue &&
+                     VECTOR_ELT(held_, kConditions) == R_NilValue;
   const SEXP object = PROTECT(plain ? (value_has_visible ? VECTOR_ELT(got, 0) : got)
-                                    : make_record(output, used_generator, value_has_visible));
+                                    : make_record(output, used_generator, value_has_visible, left));
   const size_t before = bytes.size();
   const bool sent = rbridge::serialize_small(object, bytes) || serialize_result(object, bytes);
   if (!sent) bytes.resize(before);
   if (!sent) serialize_refusal(output, used_generator, bytes);
   SET_VECTOR_ELT(held_, kValue, R_NilValue);
-  UNPROTECT(2);
+  UNPROTECT(3);
   return plain && sent ? Outcome::kPlain : Outcome::kRecord;
 }
 

@@ -13,6 +13,7 @@ namespace avenir::worker {
 struct Capture {
   bool output = true;
   bool random_numbers = false;  // report when the generator was used
+  bool surroundings = false;    // a future: report what it leaves behind, and the calls that led to its error
 };
 
 enum class Outcome {
@@ -65,7 +66,8 @@ class Evaluator {
   SEXP take_output();
   SEXP generator_state() const;
   void settle_error(engine::Interruption interrupted);
-  SEXP make_record(SEXP output, bool used_generator, bool value_has_visible);
+  SEXP make_record(SEXP output, bool used_generator, bool value_has_visible, SEXP left_behind);
+  SEXP call_own(const char* function);
   void serialize_refusal(SEXP output, bool used_generator, base::Bytes& bytes);
   bool serialize_guarded(SEXP object, base::Bytes& bytes);
   bool serialize_result(SEXP object, base::Bytes& bytes);
@@ -73,8 +75,8 @@ class Evaluator {
 
   SEXP functions_;
   SEXP token_;
-  SEXP held_;  // list: value, error, conditions (pairlist, last first), classes, excluded classes, immediate
-               // classes
+  SEXP held_;  // list: value, error, calls of the error, conditions (pairlist, last first), classes, excluded classes,
+               // immediate classes
   Capture capture_;
   SEXP generator_before_ = nullptr;
   Mode mode_ = Mode::kIdle;

@@ -23,7 +23,7 @@ relayed <- function(job) {
 
 test_that("the backend answers each generic of the contract", {
   backend <- new_sequential_backend()
-  expect_s3_class(backend, c("sequential_backend", "avenir_backend"), exact = TRUE)
+  expect_s3_class(backend, c("sequential_backend", "avenir_backend", "FutureBackend"), exact = TRUE)
   expect_identical(backend_workers(backend), 1L)
   expect_identical(backend_free(backend), 1L)
   expect_type(backend_describe(backend), "character")
@@ -42,7 +42,7 @@ test_that("a record has all fields", {
     runif(1)
     stop("e")
   }, check_rng = TRUE)))
-  expect_named(record, c("value", "visible", "stdout", "conditions", "error", "rng"))
+  expect_named(record, c("value", "visible", "stdout", "conditions", "error", "rng", "calls", "misuse"))
   expect_identical(record$stdout, "o")
   expect_identical(conditionMessage(record$conditions[[1]]$condition), "w")
   expect_identical(conditionMessage(record$error), "e")

@@ -74,6 +74,7 @@ test_that("how a worker was lost is said: signal, exit code, quit(), lack of mem
   expect_match(said(known = FALSE), "for a reason that is not known")
   expect_match(said(signal = 9L, cause = 5L, note = "a frame"), "sent what no worker may send (a frame)", fixed = TRUE)
   expect_match(said(signal = 9L, cause = 7L, note = "full"), "its answer could not be received (full)", fixed = TRUE)
+  expect_match(said(signal = 9L, cause = 8L, note = "full"), "it could not be told what to do (full)", fixed = TRUE)
 })
 
 test_that("a worker that was killed at its time limit is a time-out and a lost worker", {

@@ -570,5 +570,14 @@ test_that("the message about globals that are too large names the largest", {
   globals <- list(small = 1, big = numeric(1e4))
   message <- size_message(globals, sum(globals_size(globals)), 1000)
   expect_match(message, "`big` \\(78\\.1. KiB, class `numeric`\\), `small`")
-  expect_match(message, "more than the 1000 bytes that option `future.globals.maxSize` allows", fixed = TRUE)
+  expect_match(message, "exceeds the maximum allowed size of 1000 bytes (option `future.glob", fixed = TRUE)
+})
+
+test_that("functions in lists in lists are looked into", {
+  assign("avenir_test_a", 1, globalenv())
+  on.exit(rm("avenir_test_a", envir = globalenv()))
+  fun <- eval(quote(function() avenir_test_a), globalenv())
+  nested <- list(list(1, list(fun)))
+  expect_named(find_function_globals(identity, list(nested), globalenv())$globals, "avenir_test_a")
+  expect_named(getGlobalsAndPackages(nested, envir = globalenv())$globals, "avenir_test_a")
 })

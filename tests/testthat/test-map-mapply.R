@@ -133,3 +133,12 @@ test_that("globals are found in the function, in vectors of functions and in Mor
   expect_identical(future_mapply(function(f, x) f(x), list(add, sqrt), c(1, 4)), c(101, 2))
   expect_identical(future_mapply(function(x, g) g(x), 1:2, MoreArgs = list(g = add)), c(101, 102))
 })
+
+test_that("globals of functions that are mapped over travel", {
+  local_plan("multisession", workers = I(1))
+  assign("avenir_test_a", 42, globalenv())
+  on.exit(rm("avenir_test_a", envir = globalenv()))
+  fun <- eval(quote(function() avenir_test_a), globalenv())
+  expect_identical(future_mapply(function(s, f) s + f(), s = 1:2, list(fun, fun)), c(43, 44))
+  expect_identical(future_map2_dbl(1:2, list(fun, fun), function(s, f) s + f()), c(43, 44))
+})

@@ -204,3 +204,24 @@ for (name in names(conformance_plans())) {
   })
 }
 plan("sequential")
+
+test_that("a list whose class has a `[[` of its own is mapped over by it, or by chunks as option says", {
+  registerS3method("[[", "avenir_zeros", function(x, ...) 0, baseenv())
+  x <- structure(list(a = 1, b = 2), class = "avenir_zeros")
+  expect_identical(future_lapply(x, identity), list(a = 0, b = 0))
+  local_options(future.apply.chunkWith = "[")
+  expect_identical(future_lapply(x, identity), list(a = 1, b = 2))
+})
+
+test_that("match.call() of the function shows constants among further arguments", {
+  expect_identical(future_lapply(1, function(x, ...) match.call(), flag = FALSE)[[1L]]$flag, FALSE)
+})
+
+test_that("global variables must not have the names that elements' calls use", {
+  code <- quote(...future.FUN)
+  fun <- eval(call("function", as.pairlist(alist(x = )), code), globalenv())
+  assign("...future.FUN", 1, globalenv())
+  on.exit(rm("...future.FUN", envir = globalenv()))
+  expect_error(future_lapply(1, fun), "...future.", fixed = TRUE, class = "avenir_invalid_argument")
+  expect_error(future_lapply(1, identity, future.globals = "...future.FUN"), class = "avenir_invalid_argument")
+})

@@ -34,3 +34,24 @@ test_that("options that workers need are forwarded when they are set", {
   expect_identical(forwarded$width, 91L)
   expect_false("future.rng.onMisuse" %in% names(forwarded))
 })
+
+test_that("the first startup script that is there is run when the package is attached", {
+  folder <- tempfile("startup-")
+  dir.create(folder)
+  on.exit(unlink(folder, recursive = TRUE))
+  script <- file.path(folder, "second.R")
+  writeLines("options(avenir.test.startup = 'run')", script)
+  ask <- "mark('result', c(getOption('avenir.test.startup', 'not run')))"
+  named <- paste0("R_FUTURE_STARTUP_SCRIPT=", file.path(folder, "first.R"), ":", script)
+  expect_identical(in_child(ask, environment = named), "run")
+  expect_identical(in_child(ask, environment = "R_FUTURE_STARTUP_SCRIPT=FALSE"), "not run")
+  inside <- c("plan(multisession, workers = I(1))",
+              "f <- future({ library(avenir); is.null(getOption('avenir.test.startup')) })",
+              "mark('result', value(f))")
+  expect_true(in_child(inside, environment = named))
+})
+
+test_that("R_FUTURE_PLAN names the plan that a session starts with", {
+  ask <- "mark('result', class(plan())[2])"
+  expect_identical(in_child(ask, environment = "R_FUTURE_PLAN=multicore"), "multicore")
+})

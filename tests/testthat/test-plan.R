@@ -82,10 +82,15 @@ test_that("unknown plans are errors that name them", {
 test_that("numbers of workers that make no sense are errors, and the plan before stays", {
   local_plan("sequential")
   backend <- plan("backend")
-  for (workers in list(0, NA, "x", TRUE, NA_character_, -1, Inf, c(1, 2), NULL)) {
+  for (workers in list(0, NA, "x", TRUE, NA_character_, -1, Inf, c(1, 2))) {
     expect_error(plan(multisession, workers = workers), "`workers`", class = "avenir_invalid_argument")
   }
   expect_identical(plan("backend"), backend)
+})
+
+test_that("workers = NULL stands for all cores", {
+  local_plan("multicore", workers = NULL)
+  expect_identical(nbrOfWorkers(), as.integer(availableCores()))
 })
 
 test_that("unknown arguments warn and show in the formals", {
