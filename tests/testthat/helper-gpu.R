@@ -46,7 +46,7 @@ compare_code <- function(code, values, device, tolerance = "exact", info = depar
 }
 
 # A random matrix or vector, with NA, NaN and infinities among its elements.
-random_array <- function(extents) {
+random_elements <- function(extents) {
   count <- prod(extents)
   x <- random_doubles(count)
   if (length(extents) > 1L) array(x, extents) else x

@@ -176,8 +176,8 @@ test_that("random expressions are base R's", {
   set.seed(seed)
   for (device in test_devices()) {
     for (extents in list(7, c(3, 5), c(1, 1), c(2000, 2), 0, c(0, 4))) {
-      x <- random_array(extents)
-      y <- random_array(extents)
+      x <- random_elements(extents)
+      y <- random_elements(extents)
       arrays <- list(x = gpu_array(x, device = device), y = gpu_array(y, device = device))
       for (code in expression((x + 1) * y, ifelse(x > y, x, y), abs(x) - floor(y),
                               pmin(x, 1e9) %% 3 + y, (x <= y) & (x > 0),
