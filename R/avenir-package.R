@@ -36,9 +36,9 @@ parallelly::makeClusterPSOCK
 #' @export
 parallelly::supportsMulticore
 
-# Where the package future is loaded too, its functions know our futures: those of promises and Shiny call these.
-# (Not by NAMESPACE: a package of that name may be loading this one, as the stand-in for tests does, and have no
-# functions yet.)
+# Where the package future is loaded too, its functions know our futures: those of promises and Shiny call these. (Not
+# by NAMESPACE: a package of that name may be loading this one, as the stand-in for tests does, and have no functions
+# yet.)
 tell_future <- function(...) {
   future <- asNamespace("future")
   for (generic in c("value", "result", "resolved", "run")) {

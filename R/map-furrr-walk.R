@@ -15,7 +15,7 @@
 #' @seealso [future_map()], [furrr_options()]
 #' @examples
 #' future_walk(1:2, print)
-#' future_iwalk(c(a = 1, b = 2), ~ cat(.y, "is", .x, "\\n"))
+#' future_iwalk(c(a = 1, b = 2), ~ cat(.y, "is", .x, "\n"))
 #'
 #' folder <- tempfile()
 #' dir.create(folder)

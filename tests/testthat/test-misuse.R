@@ -56,7 +56,7 @@ for (name in names(conformance_plans())) {
       grDevices::dev.cur()
     })
     expect_s3_class(caught(value(f)), "DeviceMisuseFutureWarning")
-    if (name == "sequential") grDevices::dev.off(value(f))
+    if (name == "sequential") suppressWarnings(grDevices::dev.off(value(f)))
   })
 
   local_test("the default graphics device is reported when something opens it", {
