@@ -180,7 +180,7 @@ test_that("random expressions are base R's", {
       y <- random_elements(extents)
       arrays <- list(x = gpu_array(x, device = device), y = gpu_array(y, device = device))
       for (code in expression((x + 1) * y, ifelse(x > y, x, y), abs(x) - floor(y),
-                              pmin(x, 1e9) %% 3 + y, (x <= y) & (x > 0),
+                              pmax(pmin(x, 1e9), -1e9) %% 3 + y, (x <= y) & (x > 0),
                               pmax(x, y,
                                    na.rm = TRUE), is.na(x) | y == 1, -x / (1 + y^2), x[x > 0 & !is.na(x)],
                                    sum(x > y, na.rm = TRUE))) {
