@@ -351,8 +351,8 @@ std::string Engine::take_shortage() {
 unsigned Engine::free_workers() {
   check_alive();
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto busy = std::count_if(workers_.begin(), workers_.end(),
-                                  [](const auto& entry) { return entry.second->has_job() && entry.second->counts(); });
+  const auto busy =
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second->is_busy(); });
   const auto waiting = static_cast<unsigned>(busy) + busy_on_nodes() + static_cast<unsigned>(queue_.size());
   return waiting < total_places() ? total_places() - waiting : 0;
 }

@@ -351,6 +351,7 @@ void Engine::job_done(WorkerLink& worker, Job* job) {
 
 void Engine::count_answer(WorkerLink& worker) {
   ++worker.answers;
+  worker.answered = !worker.in_map;
   start_failures_ = 0;
 }
 

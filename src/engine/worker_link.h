@@ -44,9 +44,10 @@ struct WorkerLink {
   bool wants_write = false;
   unsigned start_round = 0;  // the engine's when it was asked for
   uint64_t job = 0;
-  bool ready = false;    // it has said hello
-  uint64_t context = 0;  // the map of whose pieces it has had one last
-  bool in_map = false;   // counted among the workers that have joined its job
+  bool ready = false;     // it has said hello
+  uint64_t context = 0;   // the map of whose pieces it has had one last
+  bool in_map = false;    // counted among the workers that have joined its job
+  bool answered = false;  // its job, a task: it only clears up
   uint64_t answers = 0;
   std::string temp_folder;
   sys::ExitStatus exit;
@@ -76,6 +77,7 @@ struct WorkerLink {
 
   // One that it does, or waits to do.
   bool has_job() const { return state == State::kParked || state == State::kBusy; }
+  bool is_busy() const { return has_job() && counts() && !answered; }
   // Holds one of the plan's places.
   bool counts() const { return state != State::kDying && !replaced; }
   // It leaves by itself.
@@ -88,7 +90,7 @@ struct WorkerLink {
   }
   void has_no_job() {
     job = 0;
-    in_map = false;
+    in_map = answered = false;
     overdue.reset();
     deadline = look_at = replace_at = base::Deadline::never();
   }

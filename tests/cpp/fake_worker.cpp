@@ -125,6 +125,7 @@ class FakeWorker {
                  {"fail", &FakeWorker::fail},
                  {"say", &FakeWorker::say},
                  {"wait", &FakeWorker::wait},
+                 {"linger", &FakeWorker::linger},
                  {"hold", &FakeWorker::hold},
                  {"stubborn", &FakeWorker::stubborn},
                  {"raise", &FakeWorker::raise},
@@ -243,6 +244,12 @@ class FakeWorker {
   void wait(const std::string& path) {
     announce("started");
     answer(sys::OwnFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).valid() ? "released" : "no such fifo");
+  }
+  // Has answered, and is not done yet.
+  void linger(const std::string& path) {
+    answer("answered");
+    port_.flush();
+    const sys::OwnFd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   }
   void deaf(const std::string& path) {
     announce("started");

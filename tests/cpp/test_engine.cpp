@@ -641,6 +641,20 @@ TEST_CASE("an answer that there is no descriptor for is lost by our fault, not b
   CHECK(session.value("echo alive") == "alive");
 }
 
+TEST_CASE("a worker that has answered its task and only clears up after it counts as free") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 2);
+  session.wait_idle();
+  make_fifo(folder.path("gate"));
+  const uint64_t lingers = session.submit("linger " + folder.path("gate"));
+  CHECK(session.value_of(lingers) == "answered");
+  CHECK(session.engine().free_workers() == 2);
+  const uint64_t held = session.submit("hold");
+  session.wait_started(held);
+  CHECK(session.engine().free_workers() == 1);
+  release(folder.path("gate"));
+}
+
 // ---- cancelling
 
 TEST_CASE("a cancelled task that waits is answered at once and never begun") {
