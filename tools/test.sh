@@ -100,7 +100,7 @@ gate_generated() {
 }
 
 gate_cpp() {
-  limited 480 make -s -C tests/cpp run && limited 480 make -s -C tests/cpp run-portable
+  limited 600 make -s -C tests/cpp run && limited 600 make -s -C tests/cpp run-portable
 }
 
 # R CMD build compiles the package only to run the vignettes: quickly, since what counts is compiled by check.
@@ -115,9 +115,9 @@ run_check() {
   cd "$work" || return 1
   R_STRIP_SHARED_LIB="strip --strip-debug" _R_CHECK_SYSTEM_CLOCK_=0 _R_CHECK_CRAN_INCOMING_=false \
     _R_SHLIB_STRIP_=true \
-    _R_CHECK_ELAPSED_TIMEOUT_=300 _R_CHECK_INSTALL_ELAPSED_TIMEOUT_=600 _R_CHECK_TESTS_ELAPSED_TIMEOUT_=600 \
+    _R_CHECK_ELAPSED_TIMEOUT_=300 _R_CHECK_INSTALL_ELAPSED_TIMEOUT_=600 _R_CHECK_TESTS_ELAPSED_TIMEOUT_=900 \
     AVENIR_TEST_RESULTS="$work/results.rds" \
-    limited 1200 R CMD check --as-cran --no-manual avenir_*.tar.gz
+    limited 1500 R CMD check --as-cran --no-manual avenir_*.tar.gz
 }
 
 # On failure, what the check log only points to.
