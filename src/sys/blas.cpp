@@ -93,13 +93,11 @@ std::string written_by(void (*function)(char*, int)) {
 }  // namespace
 
 const Blas& Blas::of_process() {
-  static const Blas* const found = new Blas;  // no destructor runs at exit
+  static const Blas* const found = new Blas(::dlsym(RTLD_DEFAULT, "dgemm_"));  // no destructor runs at exit
   return *found;
 }
 
-Blas::Blas() {
-  const void* const dgemm = ::dlsym(RTLD_DEFAULT, "dgemm_");
-  kind_ = "unknown";
+Blas::Blas(const void* dgemm) : kind_("unknown") {
   if (dgemm == nullptr) return;
   file_ = file_of(dgemm);
   handle_ = open_loaded(file_);

@@ -11,6 +11,8 @@ namespace avenir::sys {
 class Blas {
  public:
   static const Blas& of_process();
+  // The one whose dgemm_ this is; nullptr: none.
+  explicit Blas(const void* dgemm);
 
   // The real path of the file that dgemm_ is in; empty when there is no dgemm_.
   const std::string& file() const { return file_; }
@@ -35,7 +37,6 @@ class Blas {
   bool has_threads_in_forks() const;
 
  private:
-  Blas();
   bool uses_openmp() const;
 
   void* handle_ = nullptr;                     // of the library and what it needs; never closed

@@ -1,14 +1,16 @@
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include "sys/blas.h"
 #include "sys/library_threads.h"
 
-// This program has no BLAS. Those that there are stand in tests/testthat/test-blas.R, under R.
+// Those that there are stand in tests/testthat/test-blas.R, under R.
 
 using namespace avenir;
 
 TEST_CASE("without a BLAS library there is no file, the number of threads is unknown, and setting it does nothing") {
-  const sys::Blas& blas = sys::Blas::of_process();
+  const sys::Blas blas(nullptr);
   blas.set_threads(2);
   CHECK(blas.file().empty());
   CHECK(blas.kind() == "unknown");
@@ -18,6 +20,13 @@ TEST_CASE("without a BLAS library there is no file, the number of threads is unk
   CHECK(blas.version().empty());
   CHECK(blas.core().empty());
   CHECK(blas.threading().empty());
+}
+
+TEST_CASE("the library of this program is found by the function that it has from there") {
+  const sys::Blas& blas = sys::Blas::of_process();
+  CHECK(blas.file().find("blas") != std::string::npos);
+  CHECK(blas.kind() != "unknown");
+  CHECK(blas.threads() >= 1);
 }
 
 TEST_CASE("without libraries that have threads a fork has its share of them") {
