@@ -370,7 +370,7 @@ with_diagonal <- function(x, value) {
 norm_of <- function(x, type) {
   x <- shaped(check_matrix(x, "A"), dim(x))
   if (length(x) == 0L) return(0)
-  switch(toupper(type), O = , `1` = max(margins(abs(x), FALSE, 1L, FALSE, FALSE)),
+  switch(EXPR = toupper(type), O = , `1` = max(margins(abs(x), FALSE, 1L, FALSE, FALSE)),
          I = max(margins(abs(x), FALSE, 1L, TRUE, FALSE)), F = , E = frobenius(x),
          M = max(abs(x)), `2` = if (anyNA(x)) NA_real_ else max(singular_values(x, 0, 0)$d),
          stop_avenir(sprintf("argument type[1]='%s' must be one of 'M','1','O','I','F', 'E' or '2'", type),

@@ -4,7 +4,7 @@
 # S4 methods take time whenever the package is loaded: those for base R's primitive functions are set when the first
 # array is made (install_methods()).
 
-#' @importFrom methods new setMethod
+#' @importFrom methods new setMethod show
 #' @exportClass gpu_array gpu_qr
 #' @exportMethod show
 #' @exportMethod ifelse rowSums colSums rowMeans colMeans crossprod tcrossprod outer chol2inv backsolve forwardsolve

@@ -19,7 +19,8 @@ formula_function <- function(f, name) {
   if (!is.environment(environment(f))) {
     invalid_argument(sprintf("`%s` must be a formula that has an environment", name), f)
   }
-  arguments <- alist(... = , .x = ..1, .y = ..2, . = ..1)
+  first <- as.name("..1")
+  arguments <- c(alist(... = ), list(.x = first, .y = as.name("..2"), . = first))
   structure(as.function(c(arguments, list(f[[2L]])), environment(f)), class = c("rlang_lambda_function", "function"))
 }
 

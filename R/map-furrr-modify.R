@@ -10,6 +10,7 @@
 #'
 #' These are generic functions.
 #'
+#' @param .x A vector, list or data frame (of which columns are the elements).
 #' @inheritParams future_map
 #' @inheritParams future_map_if
 #' @return An object like `.x`.

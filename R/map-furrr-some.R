@@ -5,6 +5,7 @@
 #' `.f` is called with those elements that a predicate accepts, or with those of given names or positions; the others
 #' are returned as they are, or what `.else` makes of them.
 #'
+#' @param .x A vector, list or data frame (of which columns are the elements).
 #' @inheritParams future_map
 #' @param .p A predicate in the forms of `.f`, which is evaluated in this session and must return `TRUE` or `FALSE`; or
 #'   a logical vector as long as `.x`.

@@ -41,6 +41,7 @@ test package knitr               r-cran-knitr
 test package rmarkdown           r-cran-rmarkdown
 test package ranger              r-cran-ranger
 test package roxygen2            r-cran-roxygen2
+test command ccache              ccache
 test command pandoc              pandoc
 test command qpdf                qpdf
 test command tidy                tidy

@@ -3,8 +3,8 @@
 
 seed <- varied_seed()
 
-test_that("200 random calls give what furrr gives, under every plan", {
+test_that("100 random calls give what furrr gives, under every plan", {
   skip_if_not_installed("furrr")
   local_kinds()
-  expect_same_calls(calls_from(seed, 200L, random_furrr_call), "furrr", seed)
+  expect_same_calls(calls_from(seed, 100L, random_furrr_call), "furrr", seed)
 })

@@ -4,8 +4,8 @@
 
 seed <- varied_seed()
 
-test_that("200 random calls give what future.apply gives, under every plan", {
+test_that("100 random calls give what future.apply gives, under every plan", {
   skip_if_not_installed("future.apply")
   local_kinds()
-  expect_same_calls(calls_from(seed, 200L, random_apply_call), "future.apply", seed)
+  expect_same_calls(calls_from(seed, 100L, random_apply_call), "future.apply", seed)
 })
