@@ -41,8 +41,8 @@ trap 'sh tools/rig.sh down "$work/rig"; [ -n "${AVENIR_KEEP:-}" ] || rm -rf "$wo
 trap 'exit 130' INT TERM HUP
 failed=""
 
-# limited SECONDS COMMAND...: nothing here may hang, and all gates together end within 40 minutes, even on a machine that
-# is twice as slow as it should be.
+# limited SECONDS COMMAND...: nothing here may hang, and all gates together end within 40 minutes, even on a machine
+# that is twice as slow as it should be.
 deadline=$(($(date +%s) + 2400))
 limited() {
   limit=$1
