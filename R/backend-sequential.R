@@ -20,7 +20,8 @@ backend_submit.sequential_backend <- function(backend, task) {
   capture <- new_capture(task$stdout, task$conditions, isTRUE(task$split) || backend$split)
   on.exit(capture_close(capture))
   limit <- new_time_limit(task$timeout)
-  outcome <- in_kept_session(task, evaluate_watched(task, capture, within_limit(limit, evaluate_task(task))))
+  outcome <- with_noted_device(
+    in_kept_session(task, evaluate_watched(task, capture, within_limit(limit, evaluate_task(task)))))
   error <- explained_error(outcome$error, limit, task$timeout, future_in_words(task$label))
   caught <- capture_take(capture)
   new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, error, isTRUE(outcome$rng),
@@ -61,19 +62,26 @@ evaluate_task <- function(task) {
 # As with_capture(); besides, the outcome's `rng` tells whether random numbers were drawn that must not be, and `misuse`
 # what the future leaves behind.
 evaluate_watched <- function(task, capture, expr) {
-  opened <- NULL
-  device <- getOption("device")
-  options(device = noted_device(device, function() opened <<- list(default_device = heads_of_calls(sys.calls()))))
-  watched <- getOption("device")
-  on.exit(if (identical(getOption("device"), watched)) options(device = device))
   before <- NULL
   seed <- get_random_seed()
   outcome <- with_capture(capture, {
-    before <- look_around()
+    before <- look_around(capture$sink)
     expr
   })
   outcome$rng <- task$check_rng && !identical(get_random_seed(), seed)
-  outcome$misuse <- c(if (!is.null(before)) left_behind(before), opened)
+  outcome$misuse <- if (!is.null(before)) left_behind(before)
+  outcome
+}
+
+# The outcome of `expr`, whose `misuse` also tells when the default graphics device was opened. Around what keeps and
+# restores the options, which could not compare them at a glance otherwise: setting one copies it.
+with_noted_device <- function(expr) {
+  opened <- NULL
+  device <- getOption("device")
+  on.exit(options(device = device))
+  options(device = noted_device(device, function() opened <<- list(default_device = heads_of_calls(sys.calls()))))
+  outcome <- expr
+  outcome$misuse <- c(outcome$misuse, opened)
   outcome
 }
 

@@ -157,15 +157,17 @@ described_value <- function(value) {
 # ---- What a future leaves behind in the process that evaluates it ----
 
 # What is there before, for left_behind(). Connections as objects: their numbers may be used again, and those that are
-# held are not closed as garbage meanwhile.
-look_around <- function() {
+# held are not closed as garbage meanwhile. `own`: a connection of ours, which is left out.
+look_around <- function(own = NULL) {
   watched <- getOption("future.globalenv.onMisuse", "ignore") != "ignore"
-  list(connections = open_connections(), devices = unlist(.Devices), globals = if (watched) names(globalenv()))
+  own <- c(unclass(own))
+  list(own = own, connections = open_connections(own), devices = unlist(.Devices),
+       globals = if (watched) names(globalenv()))
 }
 
 # NULL, or a named list of what has changed since `before`: globals, connections, devices.
 left_behind <- function(before) {
-  connections <- open_connections()
+  connections <- open_connections(before$own)
   devices <- unlist(.Devices)
   same <- identical(connections, before$connections) && identical(devices, before$devices) && is.null(before$globals)
   if (same) return(NULL)
@@ -181,9 +183,10 @@ changed <- function(now, before) list(added = setdiff(now, before), removed = se
 new_globals <- function(before) if (!is.null(before)) setdiff(names(globalenv()), c(before, ".Random.seed"))
 
 # The first three are the standard streams. One that is garbage may be gone before it is looked at: NULL.
-open_connections <- function() {
-  numbers <- getAllConnections()
-  if (length(numbers) > 3L) lapply(numbers[-(1:3)], connection_or_null)
+open_connections <- function(own) {
+  numbers <- getAllConnections()[-(1:3)]
+  if (length(own)) numbers <- numbers[numbers != own]
+  if (length(numbers)) lapply(numbers, connection_or_null)
 }
 
 connection_or_null <- function(number) tryCatch(getConnection(number), error = function(e) NULL)
