@@ -25,14 +25,14 @@ test_that("variables, options, environment variables, working directory and sink
   look <- quote(list(ls(globalenv(), all.names = TRUE), getOption("digits"), getOption("avenir.test.new"),
                      Sys.getenv("AVENIR_TEST"), Sys.getenv("HOME"), getwd(), sink.number()))
   before <- on_worker(look)
-  on_worker(quote({
+  expect_warning(on_worker(quote({
     assign("left", 1, globalenv())
     options(digits = 3)
     Sys.setenv(AVENIR_TEST = "set", HOME = "/elsewhere")
     setwd(tempdir())
     sink(tempfile())
     NULL
-  }))
+  })), class = "ConnectionMisuseFutureWarning")
   expect_identical(on_worker(look), before)
 })
 
