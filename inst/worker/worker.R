@@ -48,13 +48,20 @@ start_fork <- function(context, output, threads) {
   context$start()
   own_threads(threads, of_rcpp_parallel = 1L)
   Sys.unsetenv("R_FUTURE_PLAN")
-  # Setting `nwarnings` drops the warnings that the session has deferred: they are its own to print.
-  options(mc.cores = 1L, error = quote(invisible()), nwarnings = getOption("nwarnings", 50L),
-          device = noted_device(getOption("device"), note_default_device), future.startup.script = FALSE)
+  options(own_options())
+  # Setting it drops the warnings that the session has deferred: they are its own to print.
+  options(nwarnings = getOption("nwarnings", 50L))
   globalCallingHandlers(NULL)
   globalCallingHandlers(condition = on_condition)
   if (!is.na(context$stdout)) sink(output)
   state$sinks <- sink.number()
+}
+
+# Of every process that evaluates for the session. An error that no handler sees must not end it: with any `error`
+# option R leaves for its top level instead.
+own_options <- function() {
+  list(mc.cores = 1L, error = quote(invisible()), device = noted_device(getOption("device"), note_default_device),
+       future.startup.script = FALSE)
 }
 
 # Closes what sinks the job's code has left open above ours: what they hold goes to where it belongs.
@@ -72,13 +79,11 @@ start_worker <- function(folder) {
   if (!identical(.libPaths(), libraries)) .libPaths(libraries)
   own <- c("THREADS", "NUMBER", "COUNT", "TMPDIR", "PROFILE", "STARTUP", "LOCALE")
   Sys.unsetenv(c("R_FUTURE_PLAN", paste0("AVENIR_WORKER_", own)))
-  # An error that no handler sees must not end the process: with any `error` option R leaves for its top level instead.
-  options(mc.cores = 1L, error = quote(invisible()), device = noted_device(getOption("device"), note_default_device),
-          future.startup.script = FALSE)
+  options(own_options())
   globalCallingHandlers(condition = on_condition)
   state$kept <- ls(globalenv(), all.names = TRUE)
   state$kinds <- RNGkind()
-  if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
+  drop_generator_state()
   state$folder <- getwd()
 }
 
@@ -236,8 +241,12 @@ finish_job <- function() {
 
 restore_generator <- function() {
   suppressWarnings(RNGkind(state$kinds[1L], state$kinds[2L], state$kinds[3L]))
-  if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
+  drop_generator_state()
   state$seeded <- FALSE
+}
+
+drop_generator_state <- function() {
+  if (exists(".Random.seed", globalenv(), inherits = FALSE)) rm(".Random.seed", envir = globalenv())
 }
 
 # ---- errors of ours

@@ -591,10 +591,35 @@ TEST_CASE("workers of another build are refused") {
   CHECK(session.wait(session.submit("echo")).kind == AnswerKind::kNotStarted);
 }
 
+namespace {
+
+// This process has no descriptor left, while this lives.
+class DescriptorsTaken {
+ public:
+  DescriptorsTaken() {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const rlimit low{static_cast<rlim_t>(*open_fds().rbegin()) + 20, before_.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+    for (int fd; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) fillers_.emplace_back(fd);
+  }
+  ~DescriptorsTaken() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  DescriptorsTaken(const DescriptorsTaken&) = delete;
+  DescriptorsTaken& operator=(const DescriptorsTaken&) = delete;
+  // But so many.
+  void leave(size_t room) {
+    REQUIRE(fillers_.size() > room);
+    fillers_.resize(fillers_.size() - room);
+  }
+
+ private:
+  rlimit before_;
+  std::vector<sys::OwnFd> fillers_;
+};
+
+}  // namespace
+
 TEST_CASE("running out of descriptors costs workers, never the tasks of those that are there") {
   const LeavesNothing nothing;
-  rlimit before;
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   for (size_t room = 0; room < 14; ++room) {
     CAPTURE(room);
     const TempFolder folder;
@@ -602,13 +627,8 @@ TEST_CASE("running out of descriptors costs workers, never the tasks of those th
     session.wait_idle();
     const uint64_t held = session.submit("hold");
     session.wait_started(held);
-    const rlimit low{static_cast<rlim_t>(*open_fds().rbegin()) + 20, before.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
-    const avenir::base::ScopeGuard restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
-    std::vector<sys::OwnFd> fillers;
-    for (int fd; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) fillers.emplace_back(fd);
-    REQUIRE(fillers.size() > room);
-    fillers.resize(fillers.size() - room);
+    DescriptorsTaken taken;
+    taken.leave(room);
     for (int i = 0; i < 2; ++i) CHECK(session.wait(session.submit("raise 9")).kind == AnswerKind::kLost);
     session.engine().cancel(held, 0, true);
     CHECK(session.wait(held).kind == AnswerKind::kRecord);
@@ -623,16 +643,10 @@ TEST_CASE("an answer that there is no descriptor for is lost by our fault, not b
   const uint64_t held = session.submit("wait " + folder.path("gate"));
   session.wait_started(held);
   const uint64_t big = session.submit("big 1000000");
-  rlimit before;
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   {
-    const rlimit low{static_cast<rlim_t>(*open_fds().rbegin()) + 20, before.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
-    const avenir::base::ScopeGuard restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
-    std::vector<sys::OwnFd> fillers;
-    for (int fd; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) fillers.emplace_back(fd);
-    fillers.pop_back();
-    fillers.emplace_back(::open(folder.path("gate").c_str(), O_WRONLY | O_CLOEXEC));
+    DescriptorsTaken taken;
+    taken.leave(1);
+    const sys::OwnFd gate(::open(folder.path("gate").c_str(), O_WRONLY | O_CLOEXEC));
     CHECK(session.value_of(held) == "released");
     const LostMessage lost = session.loss_of(big);
     CHECK(lost.cause == LossCause::kUnread);
