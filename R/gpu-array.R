@@ -248,8 +248,15 @@ as.data.frame.gpu_array <- function(x, ...) as.data.frame(as_base(x), ...)
 #' @export
 dim.gpu_array <- function(x) x@Dim
 
+# Also of an array whose elements are gone: who shows a traceback or the variables of a session asks, and must get an
+# answer.
 #' @export
-length.gpu_array <- function(x) cpp_gpu_length(x)
+length.gpu_array <- function(x) {
+  length <- cpp_gpu_length(x)
+  if (is.null(length)) kept_length(x) else length
+}
+
+kept_length <- function(x) if (is.null(x@Dim)) length(x@Names) else prod(x@Dim)
 
 #' @export
 dimnames.gpu_array <- function(x) x@Dimnames
@@ -304,15 +311,18 @@ format.gpu_array <- function(x, ...) format(as_base(x), ...)
 #' @export
 print.gpu_array <- function(x, ...) {
   cat(describe_array(x), "\n", sep = "")
-  if (length(x)) print(as_base(head_of(x)), ...)
+  if (length(x) && !is_gone(x)) print(as_base(head_of(x)), ...)
   invisible(x)
 }
 
 describe_array <- function(x) {
-  extents <- if (is.null(dim(x))) sprintf("vector of %s", format(length(x), big.mark = "")) else paste(dim(x),
-                                                                                                       collapse = " x ")
+  extents <- if (is.null(dim(x))) "vector" else paste(dim(x), collapse = " x ")
+  if (is_gone(x)) return(sprintf("<gpu_array: %s, saved or sent elsewhere: its memory is gone>", extents))
+  if (is.null(dim(x))) extents <- sprintf("vector of %s", format(length(x), big.mark = ""))
   sprintf("<gpu_array: %s, %s, on %s>", extents, gpu_type(x), gpu_device(x))
 }
+
+is_gone <- function(x) is.null(cpp_gpu_length(x))
 
 # The first few rows and columns, or elements.
 head_of <- function(x) {

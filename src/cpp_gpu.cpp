@@ -140,10 +140,13 @@ SEXP cpp_gpu_fetch(SEXP x) {
   });
 }
 
+// NULL when the elements are gone.
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_gpu_length(SEXP x) {
   return rbridge::door([&]() -> SEXP {
-    const uint64_t length = array::node_of(x)->length();
+    const auto* const node = array::found_node(x);
+    if (node == nullptr) return R_NilValue;
+    const uint64_t length = (*node)->length();
     return length <= INT32_MAX ? Rf_ScalarInteger(static_cast<int>(length)) : Rf_ScalarReal(number(length));
   });
 }

@@ -85,12 +85,16 @@ bool is_gpu_array(SEXP object) {
   return Rf_inherits(object, "gpu_array") == TRUE;
 }
 
-const NodePtr& node_of(SEXP array) {
+const NodePtr* found_node(SEXP array) {
   const SEXP pointer = R_do_slot(array, symbols().node);
   if (TYPEOF(pointer) != EXTPTRSXP || R_ExternalPtrTag(pointer) != symbols().tag)
     throw Error(ErrorKind::kInvalid, "this gpu_array has no elements: make one with gpu_array(), not with new().");
-  const auto* node = static_cast<NodePtr*>(R_ExternalPtrAddr(pointer));
-  if (node == nullptr) node = revive(pointer);
+  const auto* const node = static_cast<NodePtr*>(R_ExternalPtrAddr(pointer));
+  return node == nullptr ? revive(pointer) : node;
+}
+
+const NodePtr& node_of(SEXP array) {
+  const NodePtr* const node = found_node(array);
   if (node == nullptr)
     throw Error(ErrorKind::kInvalid,
                 "this gpu_array's memory is gone: it was saved to a file or sent to another process.\ni Save or send "

@@ -18,7 +18,9 @@ using linalg::Type;
 
 bool is_gpu_array(SEXP object);
 
-// Throws kInvalid when the object was saved, or sent to another process.
+// nullptr when the object was saved, or sent to another process: its elements are gone.
+const NodePtr* found_node(SEXP array);
+// Throws kInvalid instead.
 const NodePtr& node_of(SEXP array);
 // Borrowed from the object's slots.
 Attributes attributes_of_array(SEXP array);
