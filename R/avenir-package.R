@@ -41,9 +41,23 @@ parallelly::supportsMulticore
 # yet.)
 tell_future <- function(...) {
   future <- asNamespace("future")
-  for (generic in c("value", "result", "resolved", "run")) {
+  for (generic in c("value", "result", "resolved", "run", "reset")) {
     if (!exists(generic, future, inherits = FALSE)) next
     registerS3method(generic, "AvenirFuture", get(paste0(generic, ".AvenirFuture")), envir = future)
+    pass_ours_on(generic, future)
+  }
+}
+
+# Our futures have its classes before ours: its methods for these hand ours on to the next method, which is ours.
+pass_ours_on <- function(generic, future) {
+  for (class in c("ClusterFuture", "MulticoreFuture", "UniprocessFuture", "ConstantFuture")) {
+    method <- utils::getS3method(generic, class, optional = TRUE, envir = future)
+    if (is.null(method)) next
+    first <- as.name(names(formals(method))[1L])
+    hand_on <- bquote(if (inherits(.(first), "AvenirFuture")) return(NextMethod()))
+    if (identical(body(method)[[2L]], hand_on)) next
+    body(method) <- call("{", hand_on, body(method))
+    registerS3method(generic, class, method, envir = future)
   }
 }
 

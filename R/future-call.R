@@ -113,7 +113,7 @@ reset.environment <- function(x, ...) lapply(future_elements(x), reset, ...)
 reset.AvenirFuture <- function(x, ...) {
   check_resettable(x)
   rm(list = intersect(c("handle", "backend", "interrupted", "misuse_noted"), names(x)), envir = x)
-  class(x) <- c("AvenirFuture", "Future", "environment")
+  class(x) <- future_class()
   fresh <- list(result = NULL, state = "created", lazy = TRUE, owner = session_uuid(), uuid = new_future_uuid())
   list2env(fresh, envir = x)
 }

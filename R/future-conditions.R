@@ -91,7 +91,7 @@ FutureDroppedError <- function(..., future = NULL) with_classes(FutureError(...,
 UnexpectedFutureResultError <- function(future, hint = NULL) {
   text <- "Unexpected result (of class %s, not %s) of future (%s) of class %s"
   result <- class(future[["result"]])[1L]
-  text <- sprintf(text, sQuote(result), sQuote("FutureResult"), label_of(future), class(future)[1L])
+  text <- sprintf(text, sQuote(result), sQuote("FutureResult"), label_of(future), kind_of(future))
   with_classes(FutureError(paste(c(text, hint), collapse = ": "), future = future), "UnexpectedFutureResultError")
 }
 

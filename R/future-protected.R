@@ -68,7 +68,7 @@ constant_future <- function(future) {
   kept <- c("label", "uuid", "owner", "stdout", "conditions", "seed", "lazy", "state")
   constant <- list2env(mget(kept, envir = future), parent = emptyenv())
   set_fields(constant, result = result, expr = NULL, globals = list(), packages = character())
-  class(constant) <- c("AvenirFuture", "ConstantFuture", "Future", "environment")
+  class(constant) <- future_class("ConstantFuture")
   constant
 }
 

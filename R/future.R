@@ -98,9 +98,13 @@ new_future <- function(found, seed, stdout, conditions, label, lazy, more) {
                  stdout = stdout, conditions = conditions, label = label, lazy = lazy, state = "created",
                  owner = owner, uuid = new_future_uuid(owner), result = NULL)
   future <- list2env(c(fields, more), parent = emptyenv())
-  class(future) <- c("AvenirFuture", "Future", "environment")
+  class(future) <- future_class()
   future
 }
+
+# The original's classes in its order, and ours: `kinds` are those of the plan that evaluates the future. Ours stands
+# right before the last, so that methods of base R's generics for "Future" in the package future are not taken for ours.
+future_class <- function(kinds = character()) c(kinds, "AvenirFuture", "Future")
 
 warn_deprecated <- function(names) {
   for (name in names[names %in% c("earlySignal", "gc", "local")]) {
@@ -145,6 +149,9 @@ assert_owner <- function(future) {
 
 is_future <- function(x) inherits(x, "AvenirFuture")
 
+# "MultisessionFuture", or "Future" before it runs.
+kind_of <- function(future) setdiff(class(future), "AvenirFuture")[1L]
+
 # ---- Running ----
 
 #' Start a future, ask for its full result
@@ -174,7 +181,7 @@ run.AvenirFuture <- function(future, ...) {
   backend <- current_backend()
   check_travel_size(field(future, "globals"), backend)
   classes <- backend$future_classes
-  class(future) <- c("AvenirFuture", classes, "Future", "environment")
+  class(future) <- future_class(classes)
   set_fields(future, state = "failed") # unless the next line returns
   handle <- backend_submit(backend, future_task(future, backend))
   set_fields(future, handle = handle, state = "running", backend = backend)
@@ -260,7 +267,7 @@ about_future <- function(error, future) {
 
 # `killed`: its worker did not heed the interrupt.
 canceled_error <- function(future, killed) {
-  text <- sprintf("Future (%s) of class %s was canceled", label_of(future), class(future)[2L])
+  text <- sprintf("Future (%s) of class %s was canceled", label_of(future), kind_of(future))
   if (killed) text <- paste0(text, "; it did not react to the interrupt, and its worker was killed")
   future_interrupt_error(text, "FutureCanceledError", future)
 }
@@ -394,9 +401,11 @@ value.list <- function(x, idxs = NULL, recursive = 0, reduce = NULL, stdout = TR
 value.environment <- function(x, ...) value.list(future_elements(x), ...)
 
 #' @export
-value.Future <- function(future, ...) {
-  invalid_argument("value() must be given a future of avenir", future,
-                   "Use future::value() for futures of that package.")
+value.Future <- function(future, ...) stop_not_ours("value", future)
+
+stop_not_ours <- function(name, future) {
+  invalid_argument(sprintf("%s() must be given a future of avenir", name), future,
+                   sprintf("Use future::%s() for futures of that package.", name))
 }
 
 check_value_flags <- function(stdout, signal, cancel, interrupt) {
@@ -570,6 +579,9 @@ signal_early <- function(future) {
 }
 
 #' @export
+resolved.Future <- function(x, ...) stop_not_ours("resolved", x)
+
+#' @export
 resolved.list <- function(x, ...) {
   done <- vapply(x, function(element) !is_future(element) || resolved(element, ...), NA)
   dim(done) <- dim(x)
@@ -621,7 +633,7 @@ resolve_future <- function(future, recursive, result, stdout, signal, sleep) {
 
 #' @export
 print.AvenirFuture <- function(x, ...) {
-  cat(sprintf("%s:\n", class(x)[2L]))
+  cat(sprintf("%s:\n", kind_of(x)))
   cat("Label: ", label_of(x), "\nExpression:\n", sep = "")
   print(x$expr)
   facts <- c(Globals = globals_in_words(x$globals), Packages = or_none(sQuote(x$packages)), seed_in_words(x$seed),

@@ -4,6 +4,7 @@
 #
 #   sh tools/ecosystem.sh SOURCES library              makes the library with the stand-in and the packages over it
 #   sh tools/ecosystem.sh SOURCES future.tests PLAN... future.tests under each plan, such as multisession,workers=2
+#   sh tools/ecosystem.sh SOURCES future.tests-rig     future.tests on other hosts, those of tools/rig.sh: ssh, Slurm
 #   sh tools/ecosystem.sh SOURCES future [NAME...]     future's own tests, by name; without one those listed in own.txt
 #   sh tools/ecosystem.sh SOURCES future.apply [NAME...]  the real future.apply on our futures; all of its tests
 #   sh tools/ecosystem.sh SOURCES furrr [NAME...]      the real furrr on our futures; all of its tests
@@ -60,6 +61,18 @@ run_future_tests() {
       "future.tests::check(plan = '$plan', session_info = FALSE, exit_value = TRUE)"
   done
 }
+
+# In a rig of its own. The hosts find the stand-in in the library paths of the session, which travel to them.
+run_rig_tests() (
+  rig=$(mktemp -d "${TMPDIR:-/tmp}/avenir-ecosystem.XXXXXX") || exit 1
+  names=$(timeout 60 sh "$tools/rig.sh" up "$rig") || exit 1
+  for name in $names; do export "${name?}"; done
+  for plan in ssh slurm; do
+    run "future.tests-rig $plan" Rscript --vanilla "$tools/stand-in/rig-plans.R" "$plan"
+  done
+  timeout -k 20 60 sh "$tools/rig.sh" down "$rig"
+  [ "$failed" = 0 ]
+)
 
 # With a prologue of ours in place of the one that needs internals of future's.
 run_own_tests() {
@@ -137,6 +150,7 @@ use_our_maps() {
 case $command in
   library) make_library || failed=1 ;;
   future.tests) run_future_tests "$@" ;;
+  future.tests-rig) run_rig_tests || failed=1 ;;
   future) run_own_tests "$@" ;;
   future.apply) run_testme future.apply "" "$@" ;;
   furrr) run_furrr furrr "$@" ;;

@@ -389,11 +389,29 @@ void Engine::dispatch() {
     start_failures_ = 0;  // the last attempt failed for good; a new job is a new attempt
     add_missing_workers();
   }
-  for (auto& [id, worker] : workers_) {
-    if (queue_.empty()) return;
-    if (worker->state == State::kIdle && !feed(*worker)) return;
+  for (const bool again : {false, true}) {
+    if (again && others_come()) break;
+    for (auto& [id, worker] : workers_) {
+      if (queue_.empty()) return;
+      if (worker->state == State::kIdle && has_had_its_turn(*worker) == again && !feed(*worker)) return;
+    }
   }
   if (options_.nodes) feed_nodes();
+}
+
+// Futures that nobody has collected yet are different workers', as long as there are any: as in future, where a worker
+// is busy until its answer is collected, and all are there when plan() returns.
+bool Engine::has_had_its_turn(const WorkerLink& worker) {
+  return jobs_.count(worker.last_task) > 0 || (worker.answers > 0 && others_come());
+}
+
+// A future is next, and workers that have done nothing yet are ready, or about to be.
+bool Engine::others_come() {
+  if (others_due_.is_never() || queue_.empty() || checked(queue_.front()).is_map()) return false;
+  return std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+    const WorkerLink& worker = *entry.second;
+    return worker.state == State::kStarting || (worker.state == State::kIdle && worker.answers == 0);
+  });
 }
 
 // Gives the worker the next piece of work; false when there is none.
@@ -560,7 +578,7 @@ void Engine::handle_event(const sys::Poller::Event& event) {
 }
 
 Deadline Engine::next_deadline() {
-  Deadline next = Deadline::never();
+  Deadline next = others_due_;
   if (template_) next = std::min(next, template_->hello_by);
   for (const auto& [id, worker] : workers_)
     next = std::min(next, std::min(worker->deadline, std::min(worker->look_at, worker->replace_at)));
@@ -569,6 +587,7 @@ Deadline Engine::next_deadline() {
 
 void Engine::handle_deadlines() {
   if (template_ && template_->hello_by.passed()) template_failed("it did not answer in time");
+  if (others_due_.passed()) others_due_ = Deadline::never();
   handle_node_deadlines();
   std::vector<uint32_t> ids;  // some are buried on the way, and others come
   for (const auto& [id, worker] : workers_) ids.push_back(id);

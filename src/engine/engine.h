@@ -281,6 +281,8 @@ class Engine final : private sys::ForkAware {
 
   void dispatch();
   bool feed(WorkerLink& worker);
+  bool has_had_its_turn(const WorkerLink& worker);
+  bool others_come();
   void give_task(WorkerLink& worker, Job& job);
   void give_map(WorkerLink& worker, Job& job);
   void send_segments(WorkerLink& worker, const Job& job);
@@ -387,6 +389,7 @@ class Engine final : private sys::ForkAware {
   std::optional<uint64_t> memory_kills_;  // of the system's, when last looked at
   uint64_t next_job_ = 1;
   uint32_t next_worker_ = 1;
+  base::Deadline others_due_ = base::Deadline::never();  // until then futures wait for workers that start
   uint64_t awaited_job_ = 0, awaited_element_ = 0;
   bool fork_awaited_ = false;
   bool stopping_ = false;

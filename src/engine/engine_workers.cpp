@@ -25,6 +25,7 @@ using base::SharedBytes;
 using State = WorkerLink::State;
 
 constexpr unsigned kMostStartFailures = 3;
+constexpr double kSoon = 1;              // second after a worker is ready, in which others are likely to be
 constexpr unsigned kShortageRounds = 2;  // a single start may fail by chance
 
 wire::SharedFd share(sys::OwnFd fd) { return std::make_shared<sys::OwnFd>(std::move(fd)); }
@@ -300,6 +301,7 @@ void Engine::handle_worker_frame(WorkerLink& worker, wire::Frame& frame) {
       worker.state = State::kIdle;
       worker.deadline = Deadline::never();
       if (worker.start_round == start_round_) failed_rounds_ = 0;
+      others_due_ = Deadline::in_seconds(kSoon);
       if (places_taken() < wanted_) add_missing_workers();
       return give_up_place(worker);
     }
@@ -343,6 +345,7 @@ void Engine::job_done(WorkerLink& worker, Job* job) {
   if (job != nullptr && !job->is_map() && job->open(0))
     throw base::Error(base::ErrorKind::kDisconnected, "it left a task without an answer");
   const bool left = worker.in_map && job != nullptr;
+  if (job != nullptr && !job->is_map()) worker.last_task = job->id;
   worker.state = State::kIdle;
   worker.has_no_job();
   if (!worker.own_child) sys::resize_file(worker.log.get(), 0);  // the next job's last words are its own

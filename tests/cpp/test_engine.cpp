@@ -9,6 +9,7 @@
 
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "base/scope.h"
@@ -653,6 +654,24 @@ TEST_CASE("an answer that there is no descriptor for is lost by our fault, not b
     CHECK(lost.note.find("receiving a descriptor") != std::string::npos);
   }
   CHECK(session.value("echo alive") == "alive");
+}
+
+TEST_CASE("futures that nobody has collected are different workers', while there are any") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 3);
+  session.wait_idle();
+  const auto answered = [&] {
+    const uint64_t job = session.submit("pid");
+    CHECK(eventually([&] { return session.engine().answered(job, 0); }));
+    session.wait_idle();
+    return job;
+  };
+  std::vector<uint64_t> jobs;
+  for (int i = 0; i < 4; ++i) jobs.push_back(answered());
+  std::set<std::string> pids;
+  for (int i = 0; i < 3; ++i) pids.insert(session.value_of(jobs[static_cast<size_t>(i)]));
+  CHECK(pids.size() == 3);
+  CHECK(pids.count(session.value_of(jobs[3])) == 1);
 }
 
 TEST_CASE("a worker that has answered its task and only clears up after it counts as free") {

@@ -53,6 +53,31 @@ test_that("future's functions know futures of avenir that are not collected", {
   expect_identical(found, list(c("created", "TRUE", "TRUE"), 42, "no"))
 })
 
+# Future's functions for our futures under each plan, and for its own.
+asked_of_future <- c(
+  "of_plan <- function(name) {",
+  "  avenir::plan(name, workers = I(2))",
+  "  ours <- avenir::future({ message('m'); 40 + 2 })",
+  "  strategy <- getExportedValue('future', if (name == 'cluster') 'multisession' else name)",
+  "  future::plan(strategy)",
+  "  theirs <- future::future({ message('m'); 40 + 2 })",
+  "  lapply(list(ours, theirs), function(f) {",
+  "    while (!future::resolved(f)) Sys.sleep(0.01)",
+  "    suppressMessages(list(future::value(f), class(future::result(f)), future::resolved(f)))",
+  "  })",
+  "}",
+  "mark('result', suppressWarnings(lapply(c('sequential', 'multisession', 'multicore', 'cluster'), of_plan)))"
+)
+
+test_that("future's functions know running futures of all plans, whichever package was loaded first", {
+  skip_if_not_installed("future")
+  of_each <- list(42, "FutureResult", TRUE)
+  expected <- rep(list(list(of_each, of_each)), 4L)
+  first <- c("detach('package:avenir')", "unloadNamespace('avenir')", "loadNamespace('future')", "library(avenir)")
+  expect_identical(in_child(c(first, asked_of_future)), expected)
+  expect_identical(in_child(c("loadNamespace('future')", asked_of_future)), expected)
+})
+
 test_that("a plan of future's functions is a plan of ours", {
   skip_if_not_installed("future")
   on.exit(plan(sequential))

@@ -83,3 +83,15 @@ test_that("a worker that was killed at its time limit is a time-out and a lost w
   expect_match(conditionMessage(error), "0.5 seconds")
   expect_identical(error$signal, 9L)
 })
+
+test_that("futures made right after plan() are different workers', though one would be ready to do them all", {
+  on.exit(plan(sequential))
+  by_two <- function(try) {
+    plan(sequential)
+    plan(multisession, workers = I(2))
+    futures <- list(future(Sys.getpid()), future(Sys.getpid()))
+    value(futures[[1]]) != value(futures[[2]])
+  }
+  # All but one: on a busy machine the second worker may come too late.
+  expect_gte(sum(vapply(1:6, by_two, NA)), 5L)
+})

@@ -173,7 +173,7 @@ test_that("a lost worker's error is about the future", {
 
 test_that("a value that is a reference is reported each time that it is asked for, or is an error", {
   f <- future(1, label = "mine", lazy = TRUE)
-  class(f) <- c("AvenirFuture", "MultisessionFuture", "Future", "environment")
+  class(f) <- future_class("MultisessionFuture")
   pointer <- new_record(methods::new("externalptr"))
   collected <- function() {
     record <- report_reference(pointer, f)
