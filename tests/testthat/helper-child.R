@@ -70,6 +70,12 @@ made_up_library <- function(lines, file = "made_up.so") {
   library
 }
 
+# A variable for a child that loads this library before all others, but for those of this session (a sanitizer's).
+preloaded <- function(library) {
+  before <- Sys.getenv("LD_PRELOAD")
+  paste0("LD_PRELOAD=", paste(c(before[nzchar(before)], library), collapse = ":"))
+}
+
 # The bytes of one of a process's files, NULs left out. A handler for the warning would leave the connection behind.
 process_text <- function(pid, file) {
   read <- function() readBin(file.path("/proc", pid, file), "raw", 1e5)
