@@ -18,6 +18,7 @@ check_sanitizers(runtime, sources)
 log <- file.path(folder, "log")
 results <- file.path(folder, "results")
 words <- c(sanitizer_variables(runtime, log, sources), paste0("AVENIR_TEST_RESULTS=", results),
+           "AVENIR_TEST_PATIENCE=5",
            file.path(R.home("bin"), "Rscript"), "tools/run-testthat.R", grep("^--filter=", arguments, value = TRUE))
 system2("env", shQuote(words))
 

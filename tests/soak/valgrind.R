@@ -47,8 +47,11 @@ is_session <- function(file) {
   !file.exists(file.path(dirname(file), parent))
 }
 
+# The last source files that were sent stay open, some of them, until the process ends.
+is_kept <- function(paragraph) is_descriptor(paragraph) && any(grepl("name_of_source_file", paragraph, fixed = TRUE))
+
 faults_in <- function(file) {
-  found <- Filter(is_ours, paragraphs(file))
+  found <- Filter(function(lines) is_ours(lines) && !is_kept(lines), paragraphs(file))
   if (!is_session(file)) found <- Filter(Negate(is_descriptor), found)
   lapply(found, function(lines) c(paste0("-- ", basename(file)), lines))
 }

@@ -1,8 +1,9 @@
 # Tests that could hang, that kill or that look at what is left of a session run in a child R with a deadline.
 
-# Waits until `condition()` is TRUE; FALSE when it is not within `seconds`.
+# Waits until `condition()` is TRUE; FALSE when it is not within `seconds`, or AVENIR_TEST_PATIENCE times as many, where
+# all is slower (under a sanitizer).
 wait_until <- function(condition, seconds = 30) {
-  deadline <- proc.time()[["elapsed"]] + seconds
+  deadline <- proc.time()[["elapsed"]] + seconds * as.numeric(Sys.getenv("AVENIR_TEST_PATIENCE", "1"))
   while (!isTRUE(condition())) {
     if (proc.time()[["elapsed"]] > deadline) return(FALSE)
     Sys.sleep(0.01)
