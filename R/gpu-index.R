@@ -80,7 +80,16 @@ note_single_elements <- function() {
 
 #' @export
 `[[.gpu_array` <- function(x, i, j, ...) {
-  if (missing(j)) shaped(x[i]) else shaped(x[i, j])
+  if (nargs() <= 2L) return(shaped(x[single_position(as_index(i), length(x), names(x))]))
+  part <- x[i, j, ...]
+  if (length(part) != 1L) stop_avenir("subscript out of bounds", "avenir_invalid_argument")
+  shaped(part)
+}
+
+single_position <- function(i, extent, names) {
+  positions <- seq_len(extent)
+  names(positions) <- names
+  tryCatch(positions[[i]], error = function(e) stop_avenir(conditionMessage(e), "avenir_invalid_argument"))
 }
 
 # ---- Assignment ----

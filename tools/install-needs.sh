@@ -65,6 +65,8 @@ cluster command nsenter          util-linux
 cluster command runuser          util-linux
 soak command clang++-14          clang-14
 soak command strace              strace
+soak command valgrind            valgrind
+soak header  valgrind/memcheck.h valgrind
 soak library clang_rt.asan       libclang-rt-14-dev
 END
 }

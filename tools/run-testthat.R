@@ -7,6 +7,7 @@
 #   Rscript tools/run-testthat.R --report=FILE
 #     reads what tests/testthat.R wrote to $AVENIR_TEST_RESULTS (in any run, R CMD check's too)
 #
+# With $AVENIR_TEST_RESULTS the results of a run are left there too.
 # The last line is `N passed, N failed, N skipped`, in expectations. Status 1 when something failed, when
 # nothing passed, or (whole suite only) when the set of skips differs from tests/skips.txt.
 
@@ -34,7 +35,10 @@ run_suite <- function(tests, lib, filter) {
     tests, package = "avenir", load_package = "installed",
     filter = filter, reporter = testthat::check_reporter(), stop_on_failure = FALSE
   )
-  as.data.frame(results)
+  results <- as.data.frame(results)
+  record <- Sys.getenv("AVENIR_TEST_RESULTS")
+  if (nzchar(record)) saveRDS(results, record)
+  results
 }
 
 skip_faults <- function(results, allowed) {

@@ -13,6 +13,9 @@ gates() {
   cat <<'END'
 asan       tests/cpp under the address and undefined-behaviour sanitizers (clang)
 tsan       tests/cpp under the thread sanitizer (clang)
+asan_r     the testthat suite on a package under gcc's ASan and UBSan: no report in any process
+valgrind   each room of C++ code in R under valgrind, workers and forks too: errors, leaks, descriptors
+torture    the R border with R's collector at every allocation: the same results
 fuzz       the parsers of what others send or share under libFuzzer, AVENIR_FUZZ_SECONDS (60) each (clang)
 objects    AVENIR_TEST_OBJECTS (20000) random R objects through shared memory, a new seed each time
 large      a vector of more than 2^31 elements to a worker and back (needs 6 GB of memory)
@@ -103,6 +106,14 @@ installed_sanitized() {
   rm -rf "$library"
   return $status
 }
+
+soak_asan_r() {
+  installed_sanitized Rscript --vanilla tests/soak/sanitized-suite.R --preload="$(sanitizer_runtime)"
+}
+
+soak_valgrind() { installed Rscript --vanilla tests/soak/valgrind.R; }
+
+soak_torture() { installed Rscript --vanilla tests/soak/torture.R; }
 
 sanitizing_makevars() {
   for variable in CXX CXX11 CXX14 CXX17; do

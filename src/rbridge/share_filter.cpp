@@ -29,8 +29,8 @@ void put_word(base::Bytes& out, uint32_t word) { append_bytes(out, &word, sizeof
 
 // Is it a word that R has on its stack?
 bool is_word(const void* data, size_t size) {
-  const char here = 0;
-  const auto distance = reinterpret_cast<intptr_t>(data) - reinterpret_cast<intptr_t>(&here);
+  // Not the address of a variable: the address sanitizer has those elsewhere.
+  const auto distance = reinterpret_cast<intptr_t>(data) - reinterpret_cast<intptr_t>(__builtin_frame_address(0));
   constexpr intptr_t kFrames = 64 * 1024;  // R's frames between its word and us
   return size == sizeof(uint32_t) && distance > -kFrames && distance < kFrames;
 }

@@ -118,7 +118,7 @@ std::vector<uint64_t> count_cells(const std::vector<const int32_t*>& codes, cons
       bool complete = true;
       for (size_t k = 0; k < codes.size(); ++k) {
         complete &= !is_missing(codes[k][i]);
-        cell += step * static_cast<size_t>(codes[k][i] - 1);
+        cell += step * (static_cast<size_t>(codes[k][i]) - 1);  // of a missing one: wraps, and does not count
         step *= extents[k];
       }
       if (complete) ++counts[cell];

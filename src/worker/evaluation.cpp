@@ -19,7 +19,7 @@ namespace avenir::worker {
 
 namespace {
 
-enum Held { kValue, kError, kCalls, kConditions, kClasses, kExcluded, kImmediate, kHeldCount };
+enum Held { kValue, kError, kCalls, kConditions, kClasses, kExcluded, kImmediate, kGenerator, kHeldCount };
 
 SEXP element(SEXP list, const char* name) {
   const SEXP names = Rf_getAttrib(list, R_NamesSymbol);
@@ -146,6 +146,8 @@ bool Evaluator::prepare(SEXP call, SEXP environment) {
 
 bool Evaluator::evaluate(SEXP call, SEXP environment) {
   generator_before_ = capture_.random_numbers ? generator_state() : nullptr;
+  // Or a new state could come to lie where this one was.
+  SET_VECTOR_ELT(held_, kGenerator, capture_.random_numbers ? generator_before_ : R_NilValue);
   return run(call, environment, Mode::kEvaluate);
 }
 

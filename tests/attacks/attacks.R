@@ -41,41 +41,15 @@ quoted <- function(words) paste(shQuote(words), collapse = " ")
 
 rscript <- file.path(R.home("bin"), "Rscript")
 
+shared <- file.path(dirname(here), "soak")
+source(file.path(shared, "sanitizers.R"))
 sanitizer_log <- file.path(folder, "sanitizer")
-
-sanitizer_variables <- function(log = sanitizer_log) {
-  if (!length(preload)) return(character())
-  options <- paste0("log_path=", log, ":halt_on_error=0:detect_leaks=0:print_stacktrace=1")
-  c(paste0("LD_PRELOAD=", preload), paste0("ASAN_OPTIONS=", options), paste0("UBSAN_OPTIONS=", options))
-}
-
-# Both of them report what is planted for them: else their silence means nothing.
-check_sanitizers <- function() {
-  lines <- c("#include <stdlib.h>", "void planted(int *n) {", "  *n <<= *n + 31;",
-             "  volatile char *freed = malloc(8); free((void *) freed); *n = *freed;", "}")
-  source <- file.path(folder, "planted.c")
-  library <- file.path(folder, "planted.so")
-  writeLines(lines, source)
-  system2("gcc", c("-shared", "-fPIC", "-w", "-fsanitize=address,undefined", "-o", library, source))
-  log <- file.path(folder, "planted-log")
-  code <- sprintf("dyn.load('%s'); .C('planted', 1L)", library)
-  system2("env", shQuote(c(sanitizer_variables(log), rscript, "--vanilla", "-e", code)), stdout = log, stderr = log)
-  wanted <- c("shift exponent", "heap-use-after-free")
-  said <- reports_in(paste0(log, "*"))
-  silent <- wanted[!vapply(wanted, function(what) any(grepl(what, said)), NA)]
-  if (length(silent)) stop("the sanitizers do not report: ", toString(silent))
-}
-
-# One has files of its own, the other writes to the standard error.
-reports_in <- function(files) {
-  lines <- as.character(unlist(lapply(Sys.glob(files), lines_of)))
-  grep("runtime error:|ERROR: AddressSanitizer", lines, value = TRUE)
-}
+under_sanitizers <- function() if (length(preload)) sanitizer_variables(preload, sanitizer_log, shared)
 
 session_output <- file.path(folder, "output")
 
 start_session <- function() {
-  words <- c("env", sanitizer_variables(), "setsid", rscript, "--vanilla", file.path(here, "session.R"), folder)
+  words <- c("env", under_sanitizers(), "setsid", rscript, "--vanilla", file.path(here, "session.R"), folder)
   system(sprintf("ulimit -n %d; %s >%s 2>&1 </dev/null &", most_descriptors, quoted(words), session_output))
   works <- function() isTRUE(status()$maps >= 30L) && own_nodes() == 2L
   ended <- function() any(grepl("^Execution halted", lines_of(session_output)))
@@ -178,7 +152,7 @@ start_node <- function(change = identity) {
   output <- tempfile("node-", folder)
   writeLines(paste(words, collapse = " "), file)
   command <- c("env", paste0("RANK=", next_rank), paste0("R_LIBS=", paste(.libPaths(), collapse = ":")),
-               sanitizer_variables(), "setsid", rscript, "--no-init-file", "-e",
+               under_sanitizers(), "setsid", rscript, "--no-init-file", "-e",
                readLines(file.path(folder, "node-expression")), "--workers=1", "--rank-from=RANK")
   system(sprintf("{ %s <%s; echo ended; } >%s 2>&1 &", quoted(command), file, output))
   output
@@ -361,7 +335,7 @@ shown_elsewhere <- function() {
 
 # ---- all ----
 
-if (length(preload)) check_sanitizers()
+if (length(preload)) check_sanitizers(preload, shared)
 start_session()
 first <- status()
 cat("| attack or fault | outcome | time | memory since the start | descriptors |\n|---|---|---|---|---|\n")
@@ -405,11 +379,10 @@ cat(sprintf("The session killed: its nodes are %s after %.2f s.\n", if (alone) "
             now() - begin))
 if (!alone) failed <- c(failed, "nodes stay")
 
-reports <- reports_in(c(paste0(sanitizer_log, "*"), file.path(folder, "*output"), file.path(folder, "node-*")))
+reports <- sanitizer_reports(sanitizer_log)
 if (length(preload)) cat(sprintf("Reports of the sanitizers: %d.\n", length(reports)))
 if (length(reports)) failed <- c(failed, "reports")
-for (file in Sys.glob(paste0(sanitizer_log, "*"))) cat(lines_of(file), sep = "\n")
-cat(reports, sep = "\n")
+cat(sanitizer_lines(sanitizer_log), sep = "\n")
 
 unlink(folder, recursive = TRUE)
 if (length(failed)) cat("\nNot as it must be:", paste0(failed, collapse = "; "), "\n")

@@ -25,5 +25,5 @@ cores_variables <- function(cores) {
 # four cores.
 in_made_up_blas_child <- function(code, ..., file = "libblas.so.3") {
   library <- made_up_library(c("#include <string.h>", "void dgemm_(void) {}", ...), file)
-  in_child(code, environment = c(paste0("LD_PRELOAD=", library), cores_variables(4)))
+  in_child(code, environment = c(preloaded(library), cores_variables(4)))
 }

@@ -1,8 +1,9 @@
 # Tests that could hang, that kill or that look at what is left of a session run in a child R with a deadline.
 
-# Waits until `condition()` is TRUE; FALSE when it is not within `seconds`.
+# Waits until `condition()` is TRUE; FALSE when it is not within `seconds`, or AVENIR_TEST_PATIENCE times as many, where
+# all is slower (under a sanitizer).
 wait_until <- function(condition, seconds = 30) {
-  deadline <- proc.time()[["elapsed"]] + seconds
+  deadline <- proc.time()[["elapsed"]] + seconds * as.numeric(Sys.getenv("AVENIR_TEST_PATIENCE", "1"))
   while (!isTRUE(condition())) {
     if (proc.time()[["elapsed"]] > deadline) return(FALSE)
     Sys.sleep(0.01)
@@ -68,6 +69,12 @@ made_up_library <- function(lines, file = "made_up.so") {
   library <- file.path(folder, file)
   file.rename(file.path(folder, paste0("made_up", .Platform$dynlib.ext)), library)
   library
+}
+
+# A variable for a child that loads this library before all others, but for those of this session (a sanitizer's).
+preloaded <- function(library) {
+  before <- Sys.getenv("LD_PRELOAD")
+  paste0("LD_PRELOAD=", paste(c(before[nzchar(before)], library), collapse = ":"))
 }
 
 # The bytes of one of a process's files, NULs left out. A handler for the warning would leave the connection behind.

@@ -227,7 +227,7 @@ test_that("a fork that cannot be set up ends with the reason", {
     "  return next(at, size, protection, flags, fd, offset);", "}"))
   got <- in_child("
     plan(multicore, workers = I(1))
-    mark('result', tryCatch(value(future(1)), error = identity))", environment = paste0("LD_PRELOAD=", library))
+    mark('result', tryCatch(value(future(1)), error = identity))", environment = preloaded(library))
   expect_s3_class(got, "WorkerLostError")
   expect_match(conditionMessage(got), "ended with exit code 1")
 })

@@ -99,6 +99,20 @@ test_that("parts of arrays are base R's", {
   for (device in test_devices()) for (code in codes) compare_code(code, values, device)
 })
 
+test_that("[[ takes one element or is the error of base R", {
+  plain <- list(v = 1:3, n = c(a = 1, b = 2), m = matrix(1:6, 2), k = array(1:24, 2:4))
+  taken <- expression(v[[2]], v[[4]], v[[-1]], v[[1:2]], v[[NA]], n[["b"]], n[["z"]], m[[6]], m[[7]], m[[2, 3]],
+                      m[[3, 1]], m[[1:2, 1]], k[[2, 3, 4]], k[[24]])
+  taken_from <- function(values, code) tryCatch(ordinary(eval(code, values)), error = function(e) "an error")
+  for (device in test_devices()) {
+    arrays <- lapply(plain, gpu_array, device = device)
+    for (code in taken) {
+      expect_equal(taken_from(arrays, code), taken_from(plain, code), info = deparse(code))
+    }
+    expect_error(arrays$v[[4]], "subscript out of bounds", class = "avenir_invalid_argument")
+  }
+})
+
 test_that("assignments to parts are base R's, and leave other variables alone", {
   assignments <- expression(x[2] <- 0, x[x > 1] <- 7, x[2, ] <- 1:5, x[, 2] <- 9, x[1:2, 2:3] <- matrix(1:4, 2),
                             x[] <- 3,

@@ -73,45 +73,88 @@ T atomicMin(T* at, T value) {
 
 // ---- Launches ----
 
+// What the address sanitizer has to be told of switches: on which stack the next lines run. Each fiber has the frames
+// that the sanitizer keeps for it (null: none yet).
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HOST_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HOST_ADDRESS_SANITIZER
+#endif
+#ifdef HOST_ADDRESS_SANITIZER
+extern "C" void __sanitizer_start_switch_fiber(void** frames, const void* stack, unsigned long size);
+extern "C" void __sanitizer_finish_switch_fiber(void* frames, const void** left_stack, unsigned long* left_size);
+#else
+inline void __sanitizer_start_switch_fiber(void**, const void*, unsigned long) {}
+inline void __sanitizer_finish_switch_fiber(void*, const void**, unsigned long*) {}
+#endif
+
+constexpr unsigned long kHostStack = 65536;
+
+struct HostFiber {
+  ucontext_t context;
+  void* frames;
+  bool done;
+};
 struct HostFibers {
-  ucontext_t scheduler;
-  ucontext_t* threads = nullptr;
-  bool* done = nullptr;
+  HostFiber scheduler;
+  const void* scheduler_stack = nullptr;
+  unsigned long scheduler_size = 0;
+  HostFiber* threads = nullptr;
+  char* stacks = nullptr;
   unsigned current = 0;
   void (*run)() = nullptr;
 };
 static HostFibers host_fibers;
 
+// In a fiber, when it has been switched to.
+static void host_enter(void* frames) {
+  __sanitizer_finish_switch_fiber(frames, &host_fibers.scheduler_stack, &host_fibers.scheduler_size);
+}
+
 static void host_fiber() {
+  host_enter(nullptr);
   host_fibers.run();
-  host_fibers.done[host_fibers.current] = true;
+  host_fibers.threads[host_fibers.current].done = true;
+  __sanitizer_start_switch_fiber(nullptr, host_fibers.scheduler_stack, host_fibers.scheduler_size);
 }
 
 inline void __syncthreads() {
-  const unsigned thread = host_fibers.current;
-  swapcontext(&host_fibers.threads[thread], &host_fibers.scheduler);
+  HostFiber& fiber = host_fibers.threads[host_fibers.current];
+  __sanitizer_start_switch_fiber(&fiber.frames, host_fibers.scheduler_stack, host_fibers.scheduler_size);
+  swapcontext(&fiber.context, &host_fibers.scheduler.context);
+  host_enter(fiber.frames);
 }
 
-constexpr unsigned long kHostStack = 32768;
+static void host_switch_to(unsigned thread) {
+  HostFiber& scheduler = host_fibers.scheduler;
+  host_fibers.current = thread;
+  threadIdx.x = thread;
+  __sanitizer_start_switch_fiber(&scheduler.frames, host_fibers.stacks + thread * kHostStack, kHostStack);
+  swapcontext(&scheduler.context, &host_fibers.threads[thread].context);
+  __sanitizer_finish_switch_fiber(scheduler.frames, nullptr, nullptr);
+}
+
+static void host_begin(unsigned thread) {
+  HostFiber& fiber = host_fibers.threads[thread];
+  fiber.done = false;
+  getcontext(&fiber.context);
+  fiber.context.uc_stack.ss_sp = host_fibers.stacks + thread * kHostStack;
+  fiber.context.uc_stack.ss_size = kHostStack;
+  fiber.context.uc_link = &host_fibers.scheduler.context;
+  makecontext(&fiber.context, host_fiber, 0);
+}
 
 // All threads of a block go from one __syncthreads() to the next in turn.
-static void host_run_fibers(unsigned count, char* stacks) {
-  for (unsigned i = 0; i < count; ++i) {
-    host_fibers.done[i] = false;
-    getcontext(&host_fibers.threads[i]);
-    host_fibers.threads[i].uc_stack.ss_sp = stacks + i * kHostStack;
-    host_fibers.threads[i].uc_stack.ss_size = kHostStack;
-    host_fibers.threads[i].uc_link = &host_fibers.scheduler;
-    makecontext(&host_fibers.threads[i], host_fiber, 0);
-  }
+static void host_run_fibers(unsigned count) {
+  for (unsigned i = 0; i < count; ++i) host_begin(i);
   for (bool left = true; left;) {
     left = false;
     for (unsigned i = 0; i < count; ++i) {
-      if (host_fibers.done[i]) continue;
-      host_fibers.current = i;
-      threadIdx.x = i;
-      swapcontext(&host_fibers.scheduler, &host_fibers.threads[i]);
-      left |= !host_fibers.done[i];
+      if (host_fibers.threads[i].done) continue;
+      host_switch_to(i);
+      left |= !host_fibers.threads[i].done;
     }
   }
 }
@@ -120,15 +163,13 @@ static void host_launch(void (*run)(), const unsigned* grid, unsigned block) {
   host_fibers.run = run;
   gridDim = {grid[0], grid[1], grid[2]};
   blockDim = {block, 1, 1};
-  char* const stacks = static_cast<char*>(malloc(block * kHostStack));
-  host_fibers.threads = static_cast<ucontext_t*>(malloc(block * sizeof(ucontext_t)));
-  host_fibers.done = static_cast<bool*>(malloc(block));
+  host_fibers.stacks = static_cast<char*>(malloc(block * kHostStack));
+  host_fibers.threads = static_cast<HostFiber*>(malloc(block * sizeof(HostFiber)));
   for (blockIdx.z = 0; blockIdx.z < grid[2]; ++blockIdx.z)
     for (blockIdx.y = 0; blockIdx.y < grid[1]; ++blockIdx.y)
-      for (blockIdx.x = 0; blockIdx.x < grid[0]; ++blockIdx.x) host_run_fibers(block, stacks);
-  free(stacks);
+      for (blockIdx.x = 0; blockIdx.x < grid[0]; ++blockIdx.x) host_run_fibers(block);
+  free(host_fibers.stacks);
   free(host_fibers.threads);
-  free(host_fibers.done);
 }
 
 // The arguments of a launch, by the kernel's own parameters: a launch that gives others reads nonsense here as there.

@@ -49,8 +49,8 @@ std::string host_source(const std::string& source) {
 bool exists(const std::string& path) { return ::access(path.c_str(), R_OK) == 0; }
 
 std::string command() {
-  return mock::text("AVENIR_MOCK_CXX", "c++") +
-         " -std=c++17 -O1 -w -fPIC -shared -fvisibility=hidden -fno-gnu-unique -ffp-contract=off";
+  return mock::text("AVENIR_MOCK_CXX", "c++ -fno-gnu-unique") +
+         " -std=c++17 -O1 -w -fPIC -shared -fvisibility=hidden -ffp-contract=off";
 }
 
 // Under the name of its text, so that each kernel is compiled once by all processes.

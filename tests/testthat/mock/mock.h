@@ -12,6 +12,7 @@
 //   AVENIR_MOCK_VERSION  of the driver (13000)
 //   AVENIR_MOCK_NVRTC    of the compiler (13.0)
 //   AVENIR_MOCK_FAIL     "cuLaunchKernel:700": that function gives this error
+//   AVENIR_MOCK_CXX      the command that compiles kernels (c++)
 //   AVENIR_MOCK_CACHE    folder of the compiled kernels (the temporary one)
 namespace mock {
 
