@@ -2,6 +2,7 @@
 
 #include "compute/library.h"
 #include "rbridge/door.h"
+#include "rbridge/entry_points.h"
 #include "rbridge/keeper.h"
 #include "sys/huge_pages.h"
 
@@ -29,7 +30,7 @@ size_t length_of(SEXP x) { return static_cast<size_t>(Rf_xlength(x)); }
 SEXP fresh(Keeper& keeper, SEXPTYPE type, size_t length) {
   const auto count = static_cast<R_xlen_t>(length);
   const SEXP made = keeper.make([type, count] { return Rf_allocVector(type, count); });
-  sys::prefer_huge_pages(DATAPTR(made), length * (type == REALSXP ? sizeof(double) : sizeof(int32_t)));
+  sys::prefer_huge_pages(rbridge::own_elements(made), length * (type == REALSXP ? sizeof(double) : sizeof(int32_t)));
   return made;
 }
 
@@ -58,7 +59,7 @@ template <typename T>
 SEXP as_list(Keeper& keeper, SEXPTYPE type, const sort::Distinct<T>& found) {
   const SEXP both = keeper.make([] { return Rf_allocVector(VECSXP, 2); });
   const SEXP values = fresh(keeper, type, found.values.size());
-  std::copy(found.values.begin(), found.values.end(), static_cast<T*>(DATAPTR(values)));
+  std::copy(found.values.begin(), found.values.end(), static_cast<T*>(rbridge::own_elements(values)));
   SET_VECTOR_ELT(both, 0, values);
   SET_VECTOR_ELT(both, 1, as_doubles(keeper, found.counts));
   return both;
@@ -83,7 +84,7 @@ SEXP cpp_thread_sort(SEXP x, bool decreasing, int na_last, int threads) {
     const size_t count = length_of(x), complete = library.count_complete({column}, count);
     Keeper keeper;
     const SEXP sorted = fresh(keeper, static_cast<SEXPTYPE>(TYPEOF(x)), na_last == NA_LOGICAL ? complete : count);
-    library.sort_values(column, count, complete, missing_of(na_last), DATAPTR(sorted));
+    library.sort_values(column, count, complete, missing_of(na_last), rbridge::own_elements(sorted));
     return sorted;
   });
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "compute/library.h"
 #include "expression/threaded.h"
+#include "rbridge/entry_points.h"
 #include "rbridge/unwind.h"
 #include "sys/huge_pages.h"
 
@@ -78,7 +79,7 @@ const NodePtr* revive(SEXP pointer) {
 
 // By the class's name alone first: to ask what a class extends takes longer than an operation.
 bool is_gpu_array(SEXP object) {
-  if (IS_S4_OBJECT(object) == 0) return false;
+  if (Rf_isS4(object) == FALSE) return false;
   const SEXP classes = Rf_getAttrib(object, R_ClassSymbol);
   if (TYPEOF(classes) == STRSXP && Rf_xlength(classes) == 1 && STRING_ELT(classes, 0) == symbols().class_name)
     return true;
@@ -221,8 +222,9 @@ SEXP elements_of(rbridge::Keeper& keeper, const NodePtr& node) {
   const SEXPTYPE type = r_type(buffer.type());
   const auto length = static_cast<R_xlen_t>(buffer.length());
   const SEXP vector = keeper.make([type, length] { return Rf_allocVector(type, length); });
-  sys::prefer_huge_pages(DATAPTR(vector), buffer.length() * (type == REALSXP ? sizeof(double) : sizeof(int32_t)));
-  if (length > 0) buffer.device().get(buffer, 0, buffer.length(), DATAPTR(vector));
+  sys::prefer_huge_pages(rbridge::own_elements(vector),
+                         buffer.length() * (type == REALSXP ? sizeof(double) : sizeof(int32_t)));
+  if (length > 0) buffer.device().get(buffer, 0, buffer.length(), rbridge::own_elements(vector));
   return vector;
 }
 

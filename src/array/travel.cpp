@@ -2,6 +2,7 @@
 
 #include <R_ext/Altrep.h>
 
+#include "rbridge/entry_points.h"
 #include "rbridge/raise.h"
 #include "rbridge/travel.h"
 #include "rbridge/unwind.h"
@@ -52,7 +53,7 @@ SEXP serialized_state(SEXP object) {
 void prepare_process() {
   static bool prepared = false;
   if (prepared) return;
-  const bool is_new = Rf_findVarInFrame(R_NamespaceRegistry, Rf_install("avenir")) == R_UnboundValue;
+  const bool is_new = !rbridge::is_loaded("avenir");
   const SEXP name = PROTECT(Rf_mkString("avenir"));
   const SEXP space = PROTECT(R_FindNamespace(name));
   const SEXP call = PROTECT(Rf_lang2(Rf_install("receive_arrays"), PROTECT(Rf_ScalarLogical(is_new ? 1 : 0))));

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "expression/compiled.h"
+#include "rbridge/entry_points.h"
 
 namespace avenir::expression {
 
@@ -31,10 +32,7 @@ uint64_t add_leaf(SEXP code, SEXP value, Analysis& analysis) {
   return length;
 }
 
-SEXP base_function(SEXP symbol) {
-  const SEXP found = Rf_findVarInFrame(R_BaseEnv, symbol);
-  return TYPEOF(found) == PROMSXP ? Rf_eval(found, R_BaseEnv) : found;
-}
+SEXP base_function(SEXP symbol) { return rbridge::variable(symbol, R_BaseEnv); }
 
 uint64_t walk(SEXP code, SEXP env, Analysis& analysis);
 
@@ -53,7 +51,7 @@ uint64_t walk_arguments(SEXP code, SEXP env, bool first_only, Analysis& analysis
 // Or an S4 generic made of it, whose default method it is.
 bool is_base_function(SEXP function, SEXP symbol) {
   if (function == base_function(symbol)) return true;
-  if (IS_S4_OBJECT(function) == 0) return false;
+  if (Rf_isS4(function) == FALSE) return false;
   const SEXP package = Rf_getAttrib(function, Rf_install("package"));
   return TYPEOF(package) == STRSXP && Rf_xlength(package) == 1 &&
          std::strcmp(CHAR(STRING_ELT(package, 0)), "base") == 0;

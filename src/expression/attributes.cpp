@@ -2,22 +2,25 @@
 
 #include <initializer_list>
 
+#include "rbridge/entry_points.h"
+
 namespace avenir::expression {
 
 namespace {
 
 SEXP find(SEXP object, SEXP name) {
-  for (SEXP at = ATTRIB(object); at != R_NilValue; at = CDR(at))
-    if (TAG(at) == name) return CAR(at);
-  return R_NilValue;
+  SEXP found = R_NilValue;
+  rbridge::any_attribute(object, [name, &found](SEXP tag, SEXP value) {
+    if (tag == name) found = value;
+    return tag == name;
+  });
+  return found;
 }
 
 bool is_shape(SEXP name) { return name == R_NamesSymbol || name == R_DimSymbol || name == R_DimNamesSymbol; }
 
 bool has_others(SEXP object) {
-  for (SEXP at = ATTRIB(object); at != R_NilValue; at = CDR(at))
-    if (!is_shape(TAG(at))) return true;
-  return false;
+  return rbridge::any_attribute(object, [](SEXP name, SEXP) { return !is_shape(name); });
 }
 
 bool same_extents(SEXP a, SEXP b) {
@@ -31,7 +34,7 @@ bool same_extents(SEXP a, SEXP b) {
 
 Attributes attributes_of(SEXP object) {
   Attributes attributes;
-  if (ATTRIB(object) == R_NilValue) return attributes;
+  if (!rbridge::has_attributes(object)) return attributes;
   attributes.names = find(object, R_NamesSymbol);
   attributes.dim = find(object, R_DimSymbol);
   attributes.dimnames = find(object, R_DimNamesSymbol);

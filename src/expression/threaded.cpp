@@ -12,6 +12,7 @@
 #include "expression/analysis.h"
 #include "expression/compiler.h"
 #include "expression/totals.h"
+#include "rbridge/entry_points.h"
 #include "rbridge/keeper.h"
 #include "rbridge/unwind.h"
 #include "sys/huge_pages.h"
@@ -72,7 +73,7 @@ std::string kind_of(SEXP value) {
 // What has methods would be computed by them.
 void refuse_methods(SEXP leaf, SEXP value, SEXP code) {
   std::string method;
-  if (IS_S4_OBJECT(value)) {
+  if (Rf_isS4(value)) {
     method = "its S4 methods";
   } else {
     SEXP found = R_NilValue;
@@ -221,7 +222,7 @@ class Evaluation final : public Runner {
     const SEXPTYPE type = r_type(draft.program.type);
     const auto length = static_cast<R_xlen_t>(draft.program.length);
     const SEXP out = keeper_.make([type, length] { return Rf_allocVector(type, length); });
-    sys::prefer_huge_pages(DATAPTR(out), draft.program.length * linalg::size_of(draft.program.type));
+    sys::prefer_huge_pages(rbridge::own_elements(out), draft.program.length * linalg::size_of(draft.program.type));
     return out;
   }
 
@@ -237,7 +238,7 @@ class Evaluation final : public Runner {
 
   // False when base R's result would be of another type.
   bool compute(Draft& draft, SEXP out, bool interruptible) {
-    const linalg::Outcome outcome = run_slices(draft, DATAPTR(out), interruptible);
+    const linalg::Outcome outcome = run_slices(draft, rbridge::own_elements(out), interruptible);
     if (!types_hold(draft, outcome)) return false;
     note_warnings(draft, outcome);
     return true;
@@ -307,10 +308,10 @@ void assign(SEXP name, SEXP value, SEXP env) {
 
 // The vector of that name, if the result may be written into it: nobody else has it, and it is of the same kind.
 SEXP own_vector(SEXP name, SEXP env, const Draft& draft) {
-  const SEXP value = Rf_findVarInFrame(env, name);
-  if (value == R_UnboundValue || R_BindingIsLocked(name, env) || R_BindingIsActive(name, env)) return R_NilValue;
+  if (!rbridge::is_plain_variable(name, env) || R_BindingIsLocked(name, env)) return R_NilValue;
+  const SEXP value = rbridge::variable(name, env);
   const bool fits = TYPEOF(value) == static_cast<int>(r_type(draft.program.type)) && !ALTREP(value) &&
-                    !IS_S4_OBJECT(value) && static_cast<uint64_t>(Rf_xlength(value)) == draft.program.length;
+                    !Rf_isS4(value) && static_cast<uint64_t>(Rf_xlength(value)) == draft.program.length;
   if (!fits || MAYBE_SHARED(value)) return R_NilValue;
   const bool keeps_type = draft.choices.empty();
   return keeps_type && has_these(value, draft.result.attributes) ? value : R_NilValue;

@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 
+#include "rbridge/entry_points.h"
 #include "rbridge/shared_stream.h"
 #include "rbridge/travel.h"
 #include "shm/vector_record.h"
@@ -67,8 +68,7 @@ bool is_small(SEXP object, const SizeLimits& limits) {
 // ALTREP vectors have records of their own, objects and attributes need R's reference table; deep and long
 // lists are left to R too, so that the check stays cheap.
 bool is_plain(SEXP object, const SizeLimits& limits, int depth) {
-  if (!plain_type(TYPEOF(object)) || ALTREP(object) || ATTRIB(object) != R_NilValue || Rf_isObject(object))
-    return false;
+  if (!plain_type(TYPEOF(object)) || ALTREP(object) || has_attributes(object) || Rf_isObject(object)) return false;
   if (object == R_NilValue) return true;
   if (TYPEOF(object) != VECSXP) return !IS_LONG_VEC(object) && is_small(object, limits);
   if (depth == 0 || XLENGTH(object) > kLongestList) return false;

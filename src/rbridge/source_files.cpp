@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "rbridge/entry_points.h"
 #include "rbridge/raise.h"
 #include "rbridge/serialize.h"
 #include "rbridge/shared_vector.h"
@@ -18,7 +19,7 @@ constexpr size_t kMostKept = 16;
 const std::string kPrefix = "avenir source ";
 
 SEXP field(SEXP environment, const char* name) {
-  const SEXP value = Rf_findVarInFrame(environment, Rf_install(name));
+  const SEXP value = variable(Rf_install(name), environment);
   return value == R_UnboundValue ? R_NilValue : value;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <string>
 
+#include "rbridge/entry_points.h"
 #include "rbridge/output.h"
 #include "rbridge/serialize.h"
 #include "rbridge/shared_stream.h"
@@ -124,7 +125,7 @@ SEXP Evaluator::value() const { return VECTOR_ELT(held_, kValue); }
 
 SEXP Evaluator::error() const { return VECTOR_ELT(held_, kError); }
 
-SEXP Evaluator::generator_state() const { return Rf_findVarInFrame(R_GlobalEnv, R_SeedsSymbol); }
+SEXP Evaluator::generator_state() const { return rbridge::variable(R_SeedsSymbol, R_GlobalEnv); }
 
 bool Evaluator::run(SEXP call, SEXP environment, Mode mode) {
   mode_ = mode;

@@ -1,5 +1,7 @@
 #include "worker/session_run.h"
 
+#include "rbridge/entry_points.h"
+
 namespace avenir::worker {
 
 namespace {
@@ -12,11 +14,11 @@ void seed_element(const SessionRun& run, R_xlen_t i) {
 bool has_caught(const SessionRun& run) {
   if (run.output != nullptr && run.output->size() > 0) return true;
   static const SEXP conditions = Rf_install("conditions");
-  return Rf_xlength(Rf_findVarInFrame(run.capture, conditions)) > 0;
+  return Rf_xlength(rbridge::variable(conditions, run.capture)) > 0;
 }
 
 bool may_have_drawn(const SessionRun& run) {
-  return run.watched_seed != nullptr && Rf_findVarInFrame(R_GlobalEnv, R_SeedsSymbol) != run.watched_seed;
+  return run.watched_seed != nullptr && rbridge::variable(R_SeedsSymbol, R_GlobalEnv) != run.watched_seed;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "rbridge/entry_points.h"
 #include "sys/blas.h"
 
 extern char** environ;
@@ -12,8 +13,6 @@ extern char** environ;
 namespace avenir::worker {
 
 namespace {
-
-SEXP options_list() { return Rf_findVar(Rf_install(".Options"), R_BaseEnv); }
 
 std::string working_directory() {
   char* const path = ::getcwd(nullptr, 0);
@@ -58,7 +57,7 @@ void WorkerState::take_options() {
   options_ = R_NilValue;
   const SEXP head = PROTECT(Rf_cons(R_NilValue, R_NilValue));
   SEXP last = head;
-  for (SEXP option = options_list(); option != R_NilValue; option = CDR(option)) {
+  for (SEXP option = rbridge::options_list(); option != R_NilValue; option = CDR(option)) {
     SETCDR(last, Rf_cons(CAR(option), R_NilValue));
     last = CDR(last);
     SET_TAG(last, TAG(option));
@@ -69,7 +68,7 @@ void WorkerState::take_options() {
 }
 
 bool WorkerState::options_changed() const {
-  SEXP now = options_list();
+  SEXP now = rbridge::options_list();
   for (SEXP before = options_; before != R_NilValue; before = CDR(before), now = CDR(now))
     if (now == R_NilValue || TAG(now) != TAG(before) || !is_same(CAR(now), CAR(before))) return true;
   return now != R_NilValue;

@@ -25,11 +25,18 @@ start_child <- function(code, environment = character()) {
     "suppressPackageStartupMessages(library(avenir))", code, "mark('end')"
   )
   writeLines(script, file.path(folder, "script.R"))
-  command <- sprintf("exec setsid env %s %s --vanilla %s > %s 2>&1 < /dev/null",
+  command <- sprintf("exec setsid env %s %s %s --vanilla %s > %s 2>&1 < /dev/null", taking_interrupts(),
                      paste(shQuote(environment), collapse = " "), file.path(R.home("bin"), "Rscript"),
                      file.path(folder, "script.R"), file.path(folder, "output"))
   system(command, wait = FALSE)
   list(folder = folder, pid = child_value(list(folder = folder), "pid"))
+}
+
+# The shell has what it starts in the background ignore Ctrl-C, which R from 4.5 on leaves so: an option of env(1) that
+# undoes it, where there is one.
+taking_interrupts <- function() {
+  option <- "--default-signal=INT"
+  if (system2("env", c(option, "true"), stderr = FALSE) == 0L) option else ""
 }
 
 # `group`: to the child's whole process group, as a terminal's Ctrl-C goes.
