@@ -10,18 +10,17 @@ namespace avenir::device {
 namespace {
 
 // The functions for each type of number.
-#define AVENIR_CUDA_NUMBERS(Name, Type_, D, kRealType, kComplexType)                        \
+#define AVENIR_CUDA_NUMBERS(Name, Type_, D)                                                 \
   struct Name {                                                                             \
     using Number = Type_;                                                                   \
-    static constexpr int kReal = kRealType, kComplex = kComplexType;                        \
     static auto gemm(const Cublas& f) { return f.cublas##D##gemm_v2_64; }                   \
     static auto syrk(const Cublas& f) { return f.cublas##D##syrk_v2_64; }                   \
     static auto trsm(const Cublas& f) { return f.cublas##D##trsm_v2_64; }                   \
     static auto ormqr(const Cusolver& f) { return f.cusolverDn##D##ormqr; }                 \
     static auto ormqr_size(const Cusolver& f) { return f.cusolverDn##D##ormqr_bufferSize; } \
   };
-AVENIR_CUDA_NUMBERS(Doubles, double, D, cuda::kDoubles, cuda::kComplexDoubles)
-AVENIR_CUDA_NUMBERS(Floats, float, S, cuda::kFloats, cuda::kComplexFloats)
+AVENIR_CUDA_NUMBERS(Doubles, double, D)
+AVENIR_CUDA_NUMBERS(Floats, float, S)
 #undef AVENIR_CUDA_NUMBERS
 
 template <typename F>
