@@ -190,6 +190,12 @@ test_that("a function that is not known is named, also of short vectors", {
   }
 })
 
+test_that("pmin() and pmax() begin with any number of single numbers", {
+  x <- runif(3000)
+  expect_identical(threaded(pmin(0.5, 0.2, x)), pmin(0.5, 0.2, x))
+  expect_identical(threaded(pmax(1L, 7L, 3L, seq_along(x))), pmax(1L, 7L, 3L, seq_along(x)))
+})
+
 test_that("lengths that do not fit are named", {
   x <- runif(2000)
   y <- runif(1500)
