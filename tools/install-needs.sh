@@ -66,6 +66,8 @@ cluster command runuser          util-linux
 soak command clang++-14          clang-14
 soak command strace              strace
 soak library clang_rt.asan       libclang-rt-14-dev
+soak command llvm-cov-14         llvm-14
+soak package covr                r-cran-covr
 END
 }
 
