@@ -68,6 +68,8 @@ soak command strace              strace
 soak command valgrind            valgrind
 soak header  valgrind/memcheck.h valgrind
 soak library clang_rt.asan       libclang-rt-14-dev
+soak command llvm-cov-14         llvm-14
+soak package covr                r-cran-covr
 END
 }
 

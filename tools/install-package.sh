@@ -2,6 +2,7 @@
 # Installs avenir from this tree into a library of its own; the tree itself is left as it is.
 #
 #   sh tools/install-package.sh LIBRARY
+#   AVENIR_INSTALL_OPTIONS="--no-test-load ..." sh tools/install-package.sh LIBRARY
 set -u
 library=${1:?"tools/install-package.sh LIBRARY"}
 mkdir -p "$library" || exit 1
@@ -18,7 +19,8 @@ trap 'exit 130' INT TERM HUP
 
 # By way of the built package, so that no object file of this tree is used or left.
 build_and_install() {
-  cd "$work" && R CMD build --no-build-vignettes "$root" && R CMD INSTALL --library="$library" avenir_*.tar.gz
+  cd "$work" && R CMD build --no-build-vignettes "$root" &&
+    R CMD INSTALL ${AVENIR_INSTALL_OPTIONS:-} --library="$library" avenir_*.tar.gz
 }
 
 if ! (build_and_install) >"$work/log" 2>&1 </dev/null; then

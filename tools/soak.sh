@@ -16,7 +16,8 @@ tsan       tests/cpp under the thread sanitizer (clang)
 asan_r     the testthat suite on a package under gcc's ASan and UBSan: no report in any process
 valgrind   each room of C++ code in R under valgrind, workers and forks too: errors, leaks, descriptors
 torture    the R border with R's collector at every allocation: the same results
-fuzz       the parsers of what others send or share under libFuzzer, AVENIR_FUZZ_SECONDS (60) each (clang)
+fuzz       the parsers of what others send, and threaded()'s compiler, under libFuzzer, AVENIR_FUZZ_SECONDS (60) each
+coverage   the lines of src/ and R/ that the suites run, by room: one table (clang, covr; half an hour)
 objects    AVENIR_TEST_OBJECTS (20000) random R objects through shared memory, a new seed each time
 large      a vector of more than 2^31 elements to a worker and back (needs 6 GB of memory)
 scenarios  every scenario at its real size, checked against serial R: one table
@@ -45,26 +46,66 @@ soak_asan() {
 
 soak_tsan() { TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66 sanitized thread; }
 
-# Each target for AVENIR_FUZZ_SECONDS, from its corpus of tests/cpp/fuzz/corpus. AVENIR_FUZZ_KEEP=FOLDER: what was
-# found beyond that is left there, by target.
+# Each target of tests/cpp/fuzz and fuzz_r for AVENIR_FUZZ_SECONDS, from its corpus of tests/cpp/fuzz/corpus.
+# AVENIR_FUZZ_TARGETS="NAME ...": these only. AVENIR_FUZZ_KEEP=FOLDER: what was found beyond the corpus is left there.
 soak_fuzz() {
   make -s -C tests/cpp CXX="$(clang)" SAN=fuzz fuzz || return 1
-  for source in tests/cpp/fuzz/*.cpp; do
-    target=$(basename "$source" .cpp)
-    echo "-- $target"
-    fuzz_one "$(pwd)/tests/cpp/build/fuzz/fuzz/$target" "$(pwd)/tests/cpp/fuzz/corpus/$target" || return 1
-  done
+  for source in tests/cpp/fuzz/*.cpp; do fuzz_one fuzz "$source" || return 1; done
+  installed_for_fuzz fuzz_r_targets
+}
+
+fuzz_r_targets() {
+  for source in tests/cpp/fuzz_r/*.cpp; do fuzz_one fuzz_r "$source" || return 1; done
+}
+
+# Bytes of an input at most: about what its target makes use of.
+longest_input() {
+  case $1 in
+    worker_frames | node_stream | node_messages) echo 4096 ;;
+    memory_files | programs) echo 1024 ;;
+    expressions) echo 256 ;;
+    *) echo 512 ;;
+  esac
 }
 
 fuzz_one() (
+  target=$(basename "$2" .cpp)
+  case " ${AVENIR_FUZZ_TARGETS:-$target} " in *" $target "*) ;; *) exit 0 ;; esac
+  echo "-- $target"
+  program=$(pwd)/tests/cpp/build/fuzz/$1/$target
+  corpus=$(pwd)/tests/cpp/fuzz/corpus/$target
   folder=$(mktemp -d "${TMPDIR:-/tmp}/avenir-fuzz.XXXXXX") && mkdir "$folder/found" && cd "$folder" || exit 1
-  "$1" -max_total_time="${AVENIR_FUZZ_SECONDS:-60}" -max_len=512 -print_final_stats=1 -verbosity=0 found "$2"
+  "$program" -max_total_time="${AVENIR_FUZZ_SECONDS:-60}" -max_len="$(longest_input "$target")" -timeout=20 \
+    -print_final_stats=1 -verbosity=0 found "$corpus"
   status=$?
-  [ -z "${AVENIR_FUZZ_KEEP:-}" ] ||
-    { mkdir -p "$AVENIR_FUZZ_KEEP" && cp -r found "$AVENIR_FUZZ_KEEP/$(basename "$1")"; }
+  [ -z "${AVENIR_FUZZ_KEEP:-}" ] || { mkdir -p "$AVENIR_FUZZ_KEEP" && cp -r found "$AVENIR_FUZZ_KEEP/$target"; }
   [ $status = 0 ] && rm -rf "$folder"
   exit $status
 )
+
+# As `installed`, for programs of tests/cpp/fuzz_r: these have the fuzzer's functions and the sanitizers'. What R keeps
+# at the end is no leak.
+installed_for_fuzz() {
+  library=$(mktemp -d "${TMPDIR:-/tmp}/avenir-soak.XXXXXX") || return 1
+  fuzzing_makevars >"$library/Makevars"
+  R_MAKEVARS_USER="$library/Makevars" AVENIR_INSTALL_OPTIONS=--no-test-load sh tools/install-package.sh "$library" &&
+    R_HOME=$(R RHOME) R_LIBS="$library${R_LIBS:+:$R_LIBS}" AVENIR_FUZZ_CHECKS=$(pwd)/tests/cpp/fuzz_r/checks.R \
+      ASAN_OPTIONS=detect_leaks=0:handle_segv=1 "$@"
+  status=$?
+  rm -rf "$library"
+  return $status
+}
+
+fuzzing_makevars() {
+  for variable in CXX CXX11 CXX14 CXX17; do
+    echo "$variable = $(clang)"
+    echo "${variable}FLAGS = -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr" \
+      "-fno-sanitize-recover=all -fno-omit-frame-pointer"
+  done
+}
+
+# A table of rooms; AVENIR_COVERAGE_KEEP=FOLDER keeps all counts: see tools/coverage.sh.
+soak_coverage() { sh tools/coverage.sh; }
 
 soak_objects() {
   AVENIR_TEST_OBJECTS=${AVENIR_TEST_OBJECTS:-20000} installed Rscript --vanilla -e \

@@ -184,7 +184,7 @@ Value Compiler::reduction(SEXP code, const Function& function) {
   int values = 0;
   for (SEXP at = CDR(code); at != R_NilValue; at = CDR(at)) {
     if (std::strcmp(tag_of(at), "na.rm") == 0) {
-      draft.program.na_rm = Rf_asLogical(analysis_.value[next_leaf_++]) == TRUE;
+      draft.program.na_rm = is_true(value(CAR(at)), code);
       continue;
     }
     if (++values > 1 || (*tag_of(at) != '\0' && std::strcmp(tag_of(at), "x") != 0))
@@ -288,13 +288,19 @@ Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& 
   return values;
 }
 
+bool Compiler::is_true(const Value& na_rm, SEXP code) const {
+  const int flag = na_rm.is_constant() ? Rf_asLogical(na_rm.constant) : NA_LOGICAL;
+  if (flag == NA_LOGICAL) unsupported(code, "na.rm must be TRUE or FALSE");
+  return flag == TRUE;
+}
+
 // The arguments of pmin() and pmax().
 Compiler::Values Compiler::dots(SEXP code, bool& na_rm) {
   Values values;
   for (SEXP at = CDR(code); at != R_NilValue; at = CDR(at)) {
     const Value argument = value(CAR(at));
     if (std::strcmp(tag_of(at), "na.rm") == 0)
-      na_rm = argument.is_constant() && Rf_asLogical(argument.constant) == TRUE;
+      na_rm = is_true(argument, code);
     else
       values.push_back(argument);
   }

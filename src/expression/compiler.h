@@ -71,6 +71,7 @@ class Compiler {
   Value folded(SEXP code);
   Value of_object(SEXP object);
   Values arguments(SEXP code, const std::vector<const char*>& names);
+  bool is_true(const Value& na_rm, SEXP code) const;
   Values dots(SEXP code, bool& na_rm);
 
   Value arithmetic(SEXP code, const Function& function);

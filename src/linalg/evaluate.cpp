@@ -96,15 +96,18 @@ class TileRun {
         kernels_(tile_kernels()),
         events_(events),
         scratch_(program.registers + program.inputs.size() + kMostOperands),
-        inputs_(program.inputs.size()) {}
+        inputs_(program.inputs.size()),
+        last_makes_result_(program.result.kind == Operand::Kind::kRegister && !program.steps.empty() &&
+                           program.steps.back().out == program.result.index) {}
 
-  // Computes elements [at, at + count). Where the result is afterwards; `out` when given and a step makes it.
+  // Computes elements [at, at + count). Where the result is afterwards; `out` when given and the last step makes it.
   const void* run(uint64_t at, size_t count, void* out) {
     count_ = count;
     place_inputs(at);
+    const bool direct = last_makes_result_ && count == kTile && out != nullptr;
     const size_t last = program_.steps.size();
-    for (size_t i = 0; i < last; ++i) step(i, i + 1 == last && count == kTile ? out : nullptr);
-    return last > 0 && count == kTile && out != nullptr ? out : place(program_.result);
+    for (size_t i = 0; i < last; ++i) step(i, direct && i + 1 == last ? out : nullptr);
+    return direct ? out : place(program_.result);
   }
 
  private:
@@ -164,6 +167,7 @@ class TileRun {
   uint8_t* events_;
   Scratch scratch_;
   std::vector<const void*> inputs_;
+  const bool last_makes_result_;
   size_t count_ = 0;
 };
 

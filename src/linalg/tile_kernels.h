@@ -120,6 +120,9 @@ AVENIR_INLINE void map2(const TileArguments& tile, F f) {
     const auto right = b[0];
     a.scalar = false;
     for (size_t i = 0; i < tile.count; i += kStep) store(out + i, f(a[i], right));
+  } else if (b.scalar) {
+    const auto all = f(a[0], b[0]);
+    for (size_t i = 0; i < tile.count; i += kStep) store(out + i, all);
   } else {
     const auto left = a[0];
     b.scalar = false;

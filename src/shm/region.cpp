@@ -15,6 +15,8 @@ base::SharedBytes attach(const sys::OwnFd& fd, size_t size) {
   if (sys::file_size(fd.get()) < size)
     throw base::Error(base::ErrorKind::kDisconnected,
                       "a memory file is shorter than the " + std::to_string(size) + " bytes announced");
+  if (size > 0 && !sys::is_sealed_against_shrinking(fd.get()))
+    throw base::Error(base::ErrorKind::kDisconnected, "a memory file could become shorter while it is read");
   auto mapping = std::make_shared<sys::Mapping>(fd.get(), size, sys::MapMode::kReadOnly);
   const uint8_t* const data = mapping->data();
   return base::SharedBytes::view(std::move(mapping), data, size);

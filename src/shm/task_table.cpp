@@ -48,9 +48,10 @@ TaskTable TaskTable::attach(sys::OwnFd fd) {
   if (size < sizeof(TableHeader)) refuse();
   const sys::Mapping probe(fd.get(), sizeof(TableHeader), sys::MapMode::kReadOnly);
   const auto* header = reinterpret_cast<const TableHeader*>(probe.data());
-  const uint64_t positions = header->positions;
-  if (header->magic != kMagic || positions > kMostPositions || table_size(positions) > size) refuse();
-  return TaskTable(std::move(fd), positions, header->units, header->workers);
+  const uint64_t positions = header->positions, units = header->units;
+  if (header->magic != kMagic || positions > kMostPositions || table_size(positions) > size || units > positions)
+    refuse();
+  return TaskTable(std::move(fd), positions, units, header->workers);
 }
 
 UnitRange TaskTable::claim(uint64_t count) {

@@ -357,6 +357,7 @@ class Loop {
   template <typename Each>
   void run_units(shm::TaskTable& table, const shm::JobData& data, shm::UnitRange units, const Each& each) {
     const uint64_t begin = data.unit(units.begin).first, end = data.unit(units.end - 1).second;
+    if (end > table.positions()) throw base::Error(base::ErrorKind::kDisconnected, "a chunk lies outside its map");
     for (uint64_t position = begin; position < end; ++position)
       table.mark(position, shm::kStateClaimed, port_.number());
     for (uint64_t position = begin; position < end; ++position) {

@@ -105,6 +105,29 @@ TEST_CASE("a result may be written over the program's input") {
   CHECK(x == expected);
 }
 
+TEST_CASE("an operation may be of two constants") {
+  const auto x = numbers(1041);
+  Program program = example(x);
+  program.constants = {Constant::of(3.0), Constant::of(0.5)};
+  program.steps = {{Op::kMinD, 0, {constant(0), constant(1)}}, {Op::kMinD, 1, {reg(0), input(0)}}};
+  program.registers = 2;
+  program.result = reg(1);
+  with_each_library([&] {
+    const auto y = run(program);
+    for (size_t i = 0; i < x.size(); ++i) REQUIRE(y[i] == std::min(x[i], 0.5));
+  });
+}
+
+TEST_CASE("the result may be an earlier step's, or an input") {
+  const auto x = numbers(5000);
+  Program program = example(x);
+  program.result = reg(1);
+  const auto products = run(program);
+  for (size_t i = 0; i < x.size(); ++i) REQUIRE(products[i] == 3 * x[i]);
+  program.result = input(0);
+  CHECK(run(program) == x);
+}
+
 TEST_CASE("a shorter vector starts again at its end") {
   const auto x = numbers(6000);
   const std::vector<double> few = {1, 2, 3};

@@ -44,6 +44,7 @@ sys::OwnFd forged(uint64_t offset, uint64_t value) {
   sys::OwnFd fd = sys::make_memory_file("test");
   sys::write_at(fd.get(), all.data(), all.size(), 0);
   sys::write_at(fd.get(), &value, sizeof value, offset);
+  sys::seal_against_writes(fd.get());
   return fd;
 }
 

@@ -26,6 +26,7 @@ TEST_CASE("writing at an offset makes the file longer and leaves a gap of zeros"
   const OwnFd file = make_memory_file("test");
   write_at(file.get(), "xyz", 3, 10);
   CHECK(file_size(file.get()) == 13);
+  seal_against_writes(file.get());
   const auto bytes = shm::attach(file, 13);
   CHECK(text(bytes.slice(10, 3)) == "xyz");
   CHECK(bytes.data()[9] == 0);
@@ -52,6 +53,16 @@ TEST_CASE("a file that is shorter than announced is refused: reading past its en
   CHECK(error_kind_of([&] { shm::attach(file, 6); }) == ErrorKind::kDisconnected);
   CHECK(error_kind_of([&] { shm::attach(file, ~size_t{0}); }) == ErrorKind::kDisconnected);
 }
+
+#ifndef AVENIR_PORTABLE
+TEST_CASE("a file that could become shorter is refused: whoever reads it then would end") {
+  const OwnFd file = make_memory_file("test");
+  write_at(file.get(), "text", 4, 0);
+  CHECK(error_kind_of([&] { shm::attach(file, 4); }) == ErrorKind::kDisconnected);
+  seal_against_resizing(file.get());
+  CHECK(text(shm::attach(file, 4)) == "text");
+}
+#endif
 
 TEST_CASE("a region of no bytes can be published and attached") {
   const OwnFd file = shm::publish("", 0, "test");

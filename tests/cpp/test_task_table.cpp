@@ -17,10 +17,11 @@ namespace {
 TaskTable attach_to(const TaskTable& table) { return TaskTable::attach(sys::duplicate(table.fd())); }
 
 // A table file with these header fields, and `size` bytes.
-sys::OwnFd forged(uint64_t positions, uint64_t size) {
+sys::OwnFd forged(uint64_t positions, uint64_t size, uint64_t units = 4) {
   const TaskTable good = TaskTable::create(4, 4, 1, false);
   sys::OwnFd fd = sys::duplicate(good.fd());
   sys::write_at(fd.get(), &positions, sizeof positions, offsetof(TableHeader, positions));
+  sys::write_at(fd.get(), &units, sizeof units, offsetof(TableHeader, units));
   sys::resize_file(fd.get(), size);
   return fd;
 }
@@ -103,6 +104,8 @@ TEST_CASE("a file that is no table, or announces more than it holds, is refused"
   CHECK(refused(forged(5, sizeof(TableHeader) + 16)));
   CHECK(refused(forged(uint64_t{1} << 62, sizeof(TableHeader) + 16)));
   CHECK(refused(forged(~uint64_t{0}, sizeof(TableHeader) + 16)));
+  CHECK(refused(forged(4, sizeof(TableHeader) + 16, 5)));
+  CHECK(TaskTable::attach(forged(4, sizeof(TableHeader) + 16)).units() == 4);
 }
 
 TEST_CASE("a slot is shared between the session and its worker") {

@@ -72,6 +72,36 @@ outcome_of <- function(code, env, threads = FALSE) {
   list(value = value, warnings = sort(warnings))
 }
 
+# Which of two NaNs wins is the processor's.
+same_value <- function(a, b) {
+  plain <- function(x) {
+    if (is.double(x)) x[is.na(x)] <- NA
+    x
+  }
+  identical(plain(a), plain(b))
+}
+
+# Base R warns of lengths that do not fit, where threaded() refuses; of what ^ does at -Inf; and it leaves alone what no
+# element of an ifelse() chooses, be it a constant.
+same_warnings <- function(base, ours, code) {
+  unlike <- c(if ("^" %in% all.names(code)) "probable complete loss of accuracy in modulus")
+  if ("ifelse" %in% all.names(code)) return(all(setdiff(base$warnings, unlike) %in% ours$warnings))
+  setequal(setdiff(base$warnings, unlike), setdiff(ours$warnings, unlike))
+}
+
+# What is unlike base R in one expression; "" for nothing, NA when it has no value in either.
+unlike_base <- function(code, env) {
+  base <- outcome_of(code, env)
+  ours <- outcome_of(code, env, threads = TRUE)
+  refused <- inherits(ours$value, "avenir_invalid_argument")
+  if (refused || inherits(base$value, "error")) {
+    return(if (refused || inherits(ours$value, "error")) NA_character_ else paste("an error:", deparse1(code)))
+  }
+  if (!same_value(base$value, ours$value)) return(paste("the value:", deparse1(code)))
+  if (!same_warnings(base, ours, code)) return(paste("the warnings:", deparse1(code)))
+  ""
+}
+
 # Sets how few elements are computed by threads until the calling test ends.
 local_minimum <- function(elements, frame = parent.frame()) {
   before <- avenir:::cpp_threaded_minimum(elements)

@@ -190,6 +190,25 @@ test_that("a function that is not known is named, also of short vectors", {
   }
 })
 
+test_that("pmin() and pmax() begin with any number of single numbers", {
+  x <- runif(3000)
+  expect_identical(threaded(pmin(0.5, 0.2, x)), pmin(0.5, 0.2, x))
+  expect_identical(threaded(pmax(1L, 7L, 3L, seq_along(x))), pmax(1L, 7L, 3L, seq_along(x)))
+})
+
+test_that("na.rm is what its code gives, and one flag", {
+  x <- c(NA, runif(2000))
+  keep <- TRUE
+  expect_identical(threaded(sum(x, na.rm = !keep)), NA_real_)
+  expect_identical(threaded(max(x, na.rm = !keep) + x), NA * x)
+  expect_identical(threaded(max(na.rm = !!keep, x) + x), max(x, na.rm = TRUE) + x)
+  expect_identical(threaded(pmin(x, 0.5, na.rm = !!keep)), pmin(x, 0.5, na.rm = TRUE))
+  for (code in expression(pmin(x + 1, na.rm = is.na(x)), sum(x, na.rm = is.na(x)), sum(x, na.rm = NA),
+                          pmax(x, x, na.rm = NA))) {
+    expect_error(eval(bquote(threaded(.(code)))), "na.rm must be TRUE or FALSE", class = "avenir_invalid_argument")
+  }
+})
+
 test_that("lengths that do not fit are named", {
   x <- runif(2000)
   y <- runif(1500)
