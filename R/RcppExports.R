@@ -13,6 +13,10 @@ cpp_limit_reached <- function(limit) {
     .Call(`_avenir_cpp_limit_reached`, limit)
 }
 
+cpp_monotonic_seconds <- function() {
+    .Call(`_avenir_cpp_monotonic_seconds`)
+}
+
 cpp_blas_threads <- function() {
     .Call(`_avenir_cpp_blas_threads`)
 }

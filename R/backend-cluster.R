@@ -97,8 +97,8 @@ write_tickets <- function(backend, command) {
 await_scheduler <- function(backend, command) {
   may_last <- isTRUE(command$may_last)
   nodes <- nrow(cpp_cluster_nodes(backend$engine))
-  deadline <- proc.time()[["elapsed"]] + if (may_last) answer_seconds else backend$options$start_timeout
-  while ((status <- launch_row(backend, command))$running && proc.time()[["elapsed"]] < deadline) {
+  deadline <- cpp_monotonic_seconds() + if (may_last) answer_seconds else backend$options$start_timeout
+  while ((status <- launch_row(backend, command))$running && cpp_monotonic_seconds() < deadline) {
     if (may_last && nrow(cpp_cluster_nodes(backend$engine)) > nodes) break
     Sys.sleep(0.02)
   }
@@ -143,12 +143,12 @@ has_nodes <- function(backend) cpp_cluster_has_nodes(backend$engine)
 
 # Returns when the job has an answer or a node is there to work on it. Says why it takes long when it does.
 await_nodes <- function(backend, id) {
-  begin <- proc.time()[["elapsed"]]
+  begin <- cpp_monotonic_seconds()
   said <- ""
   steps <- 0L
   while (!has_nodes(backend)) {
     if (isTRUE(cpp_engine_answered(backend$engine, id, 0.25, relay_immediate))) return(invisible())
-    waited <- proc.time()[["elapsed"]] - begin
+    waited <- cpp_monotonic_seconds() - begin
     if (waited > backend$queue_timeout) stop_queue(backend, waited)
     steps <- steps + 1L
     if (steps %% 4L == 0L) forget_ended(backend)

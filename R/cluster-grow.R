@@ -15,7 +15,7 @@ busy_workers <- function(backend) backend$workers - min(backend$workers, cpp_eng
 
 # As long as nodes wait in a queue every single future asks: that much once a second is enough.
 is_due <- function(backend, count) {
-  now <- proc.time()[["elapsed"]]
+  now <- cpp_monotonic_seconds()
   due <- count > 1L || now >= backend$count_again
   if (due) backend$count_again <- now + 1
   due

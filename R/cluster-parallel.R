@@ -75,12 +75,12 @@ assert_started <- function(hosts, failures) {
 
 # Nobody tells when such a node has failed: who is not here by `start_timeout` is not waited for.
 await_groups <- function(backend, groups, hosts) {
-  deadline <- proc.time()[["elapsed"]] + backend$options$start_timeout
+  deadline <- cpp_monotonic_seconds() + backend$options$start_timeout
   repeat {
     nodes <- cpp_cluster_nodes(backend$engine)
     here <- groups %in% nodes$group[nodes$state == "ready"]
     gone <- nodes[nodes$group %in% groups[!here] & nodes$state %in% c("refused", "gone"), ]
-    late <- proc.time()[["elapsed"]] > deadline
+    late <- cpp_monotonic_seconds() > deadline
     if (all(here)) return(invisible())
     if (late || nrow(gone)) break
     Sys.sleep(0.02)

@@ -257,11 +257,11 @@ launch_reason.avenir_workers_slurm <- function(x, id = NULL, output = character(
 
 # What ends has its final state when all of its processes have gone, which takes a moment.
 settled_jobs <- function(id, seconds = 3) {
-  deadline <- proc.time()[["elapsed"]] + seconds
+  deadline <- cpp_monotonic_seconds() + seconds
   repeat {
     answer <- run_command(c("scontrol", "--oneliner", "show", "job", id))
     jobs <- parse_jobs(answer$output)
-    if (!any(jobs$state %in% "COMPLETING") || proc.time()[["elapsed"]] > deadline) return(jobs)
+    if (!any(jobs$state %in% "COMPLETING") || cpp_monotonic_seconds() > deadline) return(jobs)
     Sys.sleep(0.1)
   }
 }

@@ -231,7 +231,8 @@ signal_name <- function(number) {
   if (.Platform$OS.type == "unix" && Sys.info()[["sysname"]] != "Linux") {
     names[c(7L, 10L, 12L)] <- c("SIGEMT", "SIGBUS", "SIGSYS")
   }
-  if (number <= length(names)) names[number] else sprintf("signal %d", number)
+  names[24:25] <- c("SIGXCPU", "SIGXFSZ")
+  if (number %in% which(!is.na(names))) names[number] else sprintf("signal %d", number)
 }
 
 worker_start_condition <- function(reason) {

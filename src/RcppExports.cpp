@@ -42,6 +42,15 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_monotonic_seconds
+double cpp_monotonic_seconds();
+RcppExport SEXP _avenir_cpp_monotonic_seconds() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_monotonic_seconds());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_blas_threads
 SEXP cpp_blas_threads();
 RcppExport SEXP _avenir_cpp_blas_threads() {
@@ -1424,6 +1433,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_time_limit", (DL_FUNC) &_avenir_cpp_time_limit, 1},
     {"_avenir_cpp_evaluate_within", (DL_FUNC) &_avenir_cpp_evaluate_within, 3},
     {"_avenir_cpp_limit_reached", (DL_FUNC) &_avenir_cpp_limit_reached, 1},
+    {"_avenir_cpp_monotonic_seconds", (DL_FUNC) &_avenir_cpp_monotonic_seconds, 0},
     {"_avenir_cpp_blas_threads", (DL_FUNC) &_avenir_cpp_blas_threads, 0},
     {"_avenir_cpp_blas_set_threads", (DL_FUNC) &_avenir_cpp_blas_set_threads, 1},
     {"_avenir_cpp_blas_info", (DL_FUNC) &_avenir_cpp_blas_info, 0},

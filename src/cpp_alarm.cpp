@@ -2,6 +2,9 @@
 #include <dlfcn.h>
 #include <signal.h>
 
+#include <chrono>
+
+#include "base/deadline.h"
 #include "rbridge/door.h"
 #include "sys/alarm.h"
 
@@ -109,4 +112,10 @@ SEXP cpp_evaluate_within(SEXP limit, SEXP call, SEXP environment) {
 // [[Rcpp::export(rng = false)]]
 SEXP cpp_limit_reached(SEXP limit) {
   return rbridge::door([&]() -> SEXP { return Rf_ScalarLogical(TimeLimitPointer(limit)->reached ? 1 : 0); });
+}
+
+// Of a clock that goes on evenly, whatever the wall's is set to; proc.time() is of that one.
+// [[Rcpp::export(rng = false)]]
+double cpp_monotonic_seconds() {
+  return std::chrono::duration<double>(base::Deadline::Clock::now().time_since_epoch()).count();
 }

@@ -5,6 +5,7 @@
 #include "rbridge/r.h"
 #include "rbridge/shared_vector.h"
 #include "sys/library_threads.h"
+#include "sys/process.h"
 #include "worker/worker_loop.h"
 
 // These doors return void on purpose: in a worker the namespace of Rcpp is not loaded, and only such wrappers
@@ -41,6 +42,7 @@ void cpp_worker_run(SEXP functions, SEXP temp_folder, SEXP watch, SEXP forked) {
   sys::limit_library_threads(Rf_asInteger(Rf_eval(Rf_lang1(Rf_install("thread_limit")), functions)));
   engine::WorkerFds fds =
       Rf_asLogical(forked) == 1 ? std::move(*forked_worker) : started_worker(Rf_asLogical(watch) == 1);
+  if (Rf_asLogical(forked) != 1) sys::go_on_after_parent();  // to end with the session
   worker::define_condition_routine(functions);
   worker::run_worker(std::move(fds), functions, CHAR(STRING_ELT(temp_folder, 0)));
 }

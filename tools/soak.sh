@@ -24,6 +24,7 @@ scenarios  every scenario at its real size, checked against serial R: one table
 faults     the fault table: avenir's plans and their peers, each fault in a session of its own
 attacks    a whole session attacked over the network, and its faults: a table; then the same under gcc's ASan and UBSan
 failures   system calls that are interrupted or find no resource (strace): right results or a classed error
+short      every read, write, receive and send moves a few bytes or is interrupted, 3 minutes: right results
 users      what another user of the machine can reach of a session (as root): nothing
 chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
 END
@@ -164,6 +165,8 @@ sanitizing_makevars() {
 }
 
 soak_failures() { installed Rscript --vanilla tests/failures/failures.R; }
+
+soak_short() { installed Rscript --vanilla tests/failures/short.R; }
 
 soak_users() { installed Rscript --vanilla tests/users/users.R; }
 

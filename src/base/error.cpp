@@ -10,8 +10,11 @@ namespace {
 ErrorKind kind_of(int error_number) {
   switch (error_number) {
     case EAGAIN:
+    case EDQUOT:
+    case EFBIG:
     case EMFILE:
     case ENFILE:
+    case ENOBUFS:
     case ENOMEM:
     case ENOSPC:
       return ErrorKind::kOverloaded;

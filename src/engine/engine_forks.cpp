@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "sys/library_threads.h"
 #include "sys/memory_file.h"
+#include "sys/process.h"
 #include "sys/signals.h"
 #include "sys/socket_pair.h"
 
@@ -32,6 +33,7 @@ WorkerFds become_worker(WorkerFds fds) {
   give_up_standard_input();
   ::setpgid(0, 0);  // a terminal's Ctrl-C goes to the session, which interrupts what it wants interrupted
   sys::reset_signal(SIGCHLD);
+  sys::go_on_after_parent();  // to end, too
   return fds;
 }
 

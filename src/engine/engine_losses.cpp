@@ -172,6 +172,8 @@ void Engine::grace_is_over(WorkerLink& worker) {
       worker.deadline = Deadline::in_seconds(kExitNewsSeconds);  // nobody waits for it, and somebody has to reap it
     else
       bury_worker(worker);
+  } else if (worker.state == State::kStarting && worker.pid < 0 && template_) {
+    template_failed("it did not start a worker in time");  // stopped, say
   } else {
     if (worker.state == State::kBusy) worker.cause = worker.overdue ? LossCause::kTimeLimit : LossCause::kInterrupt;
     sys::send_signal(worker.pidfd, worker.pid, SIGKILL);

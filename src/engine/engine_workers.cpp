@@ -261,7 +261,9 @@ sys::IoStatus Engine::drain_worker(WorkerLink& worker) {
   std::vector<wire::Frame> frames;
   sys::IoStatus status;
   try {
-    status = worker.reader.receive(worker.data.get(), false, frames);
+    const bool ended = worker.state == State::kDying;
+    status = ended ? worker.reader.receive_rest(worker.data.get(), frames)
+                   : worker.reader.receive(worker.data.get(), false, frames);
     for (wire::Frame& frame : frames) handle_worker_frame(worker, frame);
   } catch (const base::Error& error) {
     status = sys::IoStatus::kClosed;
@@ -380,8 +382,7 @@ void Engine::worker_died(WorkerLink& worker, const std::string& start_failure) {
   if (worker.state != State::kDying) {
     const bool never_started = worker.state == State::kStarting;
     begin_dying(worker);
-    while (drain_worker(worker) == sys::IoStatus::kDone) {
-    }
+    drain_worker(worker);
     if (never_started)
       worker_start_failed(describe_start_failure(worker, start_failure), worker.start_round);
     else

@@ -40,6 +40,7 @@ class Server {
   }
 
   WorkerFds serve() {
+    sys::go_on_after_parent();  // to end the workers
     send(wire::FrameType::kHello, 0, {});
     for (;;) {
       const auto events = poller_.wait(next_look());

@@ -102,6 +102,14 @@ void Publication::take_in(const SharedSegment& segment) {
   segments_.push_back(segment);
 }
 
+// Segments that have just been made and could not be filled: nobody is to be sent them.
+void Publication::give_up_from(size_t made) {
+  for (; made_.size() > made; made_.pop_back()) {
+    segments_.erase(std::remove(segments_.begin(), segments_.end(), made_.back()), segments_.end());
+    if (filling_ == made_.back()) filling_.reset();
+  }
+}
+
 Segment& Publication::segment_for(uint64_t bytes) {
   const bool own = bytes >= kOwnSegment;
   if (filling_ && !own && filling_->size() < kOwnSegment) {
@@ -129,11 +137,13 @@ bool Publication::goes_in_two(uint64_t bytes) const {
 
 VectorRecord Publication::publish(const ContentKey& key, const void* data, uint64_t length, bool hash_too) {
   VectorRecord record{kVectorMark, key.type, 1, {}, 0, key.bytes, length, key.hash};
+  base::ScopeGuard undo([this, made = made_.size()] { give_up_from(made); });
   if (goes_in_two(key.bytes)) {
     const Segments two = make_two(key.bytes);
     record.parts = 2;
     record.segment = two[0]->id();
     record.hash = append_to_two(two, key, data, hash_too);
+    undo.dismiss();
     return record;
   }
   Segment& segment = segment_for(key.bytes);
@@ -142,6 +152,7 @@ VectorRecord Publication::publish(const ContentKey& key, const void* data, uint6
     record.hash = append_and_hash(segment, data, key.bytes, record.offset);
   else
     record.offset = segment.append(data, key.bytes);
+  undo.dismiss();
   return record;
 }
 

@@ -42,6 +42,7 @@ class Publication {
   Segments make_two(uint64_t bytes);
   SharedSegment create(uint64_t bytes) const;
   void take_in(const SharedSegment& segment);
+  void give_up_from(size_t made);
 
   const Reuse reuse_;
   Segments segments_;  // each once

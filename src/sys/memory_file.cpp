@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,9 +63,23 @@ bool is_sealed_against_shrinking(int fd) {
 
 #endif
 
+namespace {
+
+// Beyond the limit for files (ulimit -f) the system would send a signal that ends this process.
+void check_limit(uint64_t size, const std::string& tried) {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur)
+    base::raise_system_error(tried, EFBIG);
+}
+
+std::string sizing_to(uint64_t size) { return "sizing a file in memory to " + std::to_string(size) + " bytes"; }
+
+}  // namespace
+
 void resize_file(int fd, uint64_t size) {
+  if (size > 0) check_limit(size, sizing_to(size));
   while (::ftruncate(fd, static_cast<off_t>(size)) < 0)
-    if (errno != EINTR) base::raise_system_error("sizing a file in memory to " + std::to_string(size) + " bytes");
+    if (errno != EINTR) base::raise_system_error(sizing_to(size));
 }
 
 uint64_t file_size(int fd) {
@@ -91,11 +106,13 @@ void write_at(int fd, const void* data, size_t size, uint64_t offset) {
 #else
 
 void write_at(int fd, const void* data, size_t size, uint64_t offset) {
+  const auto writing = [size] { return "writing " + std::to_string(size) + " bytes to a file in memory"; };
+  if (size > 0) check_limit(offset + size, writing());
   const auto* at = static_cast<const uint8_t*>(data);
   while (size > 0) {
     const ssize_t written = ::pwrite(fd, at, std::min<size_t>(size, 1u << 30), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) base::raise_system_error("writing " + std::to_string(size) + " bytes to a file in memory");
+    if (written < 0) base::raise_system_error(writing());
     at += written;
     offset += static_cast<uint64_t>(written);
     size -= static_cast<size_t>(written);
@@ -108,8 +125,14 @@ std::string read_tail(int fd, size_t limit) {
   const uint64_t size = file_size(fd);
   const size_t length = std::min<uint64_t>(size, limit);
   std::string text(length, '\0');
-  const ssize_t got = ::pread(fd, text.data(), length, static_cast<off_t>(size - length));
-  text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  size_t have = 0;
+  while (have < length) {
+    const ssize_t got = ::pread(fd, text.data() + have, length - have, static_cast<off_t>(size - length + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    have += static_cast<size_t>(got);
+  }
+  text.resize(have);
   return text;
 }
 

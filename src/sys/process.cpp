@@ -215,6 +215,12 @@ void end_with_parent(pid_t parent) {
 #endif
 }
 
+void go_on_after_parent() {
+#ifdef __linux__
+  ::prctl(PR_SET_PDEATHSIG, SIGCONT);
+#endif
+}
+
 int count_threads() {
   DIR* folder = ::opendir("/proc/self/task");
   if (folder == nullptr) return 0;

@@ -53,6 +53,10 @@ void reap_or_kill(pid_t child, base::Deadline deadline);
 // Nothing where the system has no such thing.
 void end_with_parent(pid_t parent);
 
+// Has this process go on when its parent ends, should it be stopped then (SIGSTOP): it has things to see to. Nothing
+// where the system has no such thing.
+void go_on_after_parent();
+
 // Threads of this process; 0 when the system does not say.
 int count_threads();
 

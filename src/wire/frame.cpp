@@ -47,21 +47,34 @@ void FrameParser::took(size_t bytes, std::deque<sys::OwnFd>& fds, std::vector<Fr
   if (body_have_ == body_.size()) finish_frame(fds, frames);
 }
 
+FrameReader::Step FrameReader::take(int fd, bool block, std::vector<Frame>& frames) {
+  const FrameParser::Room room = parser_.room();
+  std::vector<sys::OwnFd> fds;
+  const sys::IoResult got = sys::receive_some(fd, room.data, room.size, fds, block);
+  // The system gives no bytes from behind those that descriptors came with.
+  const bool all = got.bytes < room.size && fds.empty();
+  for (sys::OwnFd& received : fds) fds_.push_back(std::move(received));
+  if (got.status == sys::IoStatus::kDone) parser_.took(got.bytes, fds_, frames);
+  return {got.status, got.bytes, all};
+}
+
 sys::IoStatus FrameReader::receive(int fd, bool block, std::vector<Frame>& frames) {
   const size_t before = frames.size();
   for (size_t turn = 0; turn < kBytesPerTurn;) {
-    const FrameParser::Room room = parser_.room();
-    std::vector<sys::OwnFd> fds;
-    const sys::IoResult got = sys::receive_some(fd, room.data, room.size, fds, block);
-    for (sys::OwnFd& received : fds) fds_.push_back(std::move(received));
-    if (got.status != sys::IoStatus::kDone) return got.status;
-    turn += got.bytes;
-    parser_.took(got.bytes, fds_, frames);
+    const Step step = take(fd, block, frames);
+    if (step.status != sys::IoStatus::kDone) return step.status;
     if (block && frames.size() > before) return sys::IoStatus::kDone;
-    if (!block && got.bytes < room.size && !parser_.in_body()) return sys::IoStatus::kWouldBlock;
-    if (block) turn = 0;
+    if (!block && step.all && !parser_.in_body()) return sys::IoStatus::kWouldBlock;
+    if (!block) turn += step.bytes;
   }
   return sys::IoStatus::kDone;
+}
+
+sys::IoStatus FrameReader::receive_rest(int fd, std::vector<Frame>& frames) {
+  for (;;) {
+    const Step step = take(fd, false, frames);
+    if (step.status != sys::IoStatus::kDone) return step.status;
+  }
 }
 
 void FrameParser::parse(const uint8_t* data, size_t size, std::deque<sys::OwnFd>& fds, std::vector<Frame>& frames) {

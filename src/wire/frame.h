@@ -127,8 +127,17 @@ class FrameReader {
   // kDone then, and the poller reports the rest). Blocking: returns after at least one whole frame. kClosed:
   // the other side is gone.
   sys::IoStatus receive(int fd, bool block, std::vector<Frame>& frames);
+  // Of a sender that has ended: all that it has left.
+  sys::IoStatus receive_rest(int fd, std::vector<Frame>& frames);
 
  private:
+  struct Step {
+    sys::IoStatus status;
+    size_t bytes;
+    bool all;  // that was there
+  };
+  Step take(int fd, bool block, std::vector<Frame>& frames);
+
   FrameParser parser_;
   std::deque<sys::OwnFd> fds_;
 };

@@ -529,6 +529,17 @@ TEST_CASE("the template's death loses no worker and no task; a new one is made w
   for (const auto& [id, pid] : old) CHECK(eventually([p = pid] { return process_gone(p); }));
 }
 
+TEST_CASE("a template that is stopped is replaced when it does not start a worker in time") {
+  const TempFolder folder;
+  const LeavesNothing nothing;
+  TestSession session(folder.path(), "well", 1, 1);
+  const pid_t template_pid = std::stoi(session.value("parent"));
+  REQUIRE(::kill(template_pid, SIGSTOP) == 0);
+  CHECK(session.wait(session.submit("raise 9")).kind == AnswerKind::kLost);
+  CHECK(session.value("echo again") == "again");
+  CHECK(process_gone(template_pid));
+}
+
 // ---- starts
 
 TEST_CASE("a program that is not there is an error at once") {
@@ -1068,8 +1079,11 @@ TEST_CASE("the end of the engine leaves no process, no descriptor and no tempora
   CHECK_FALSE(std::filesystem::exists(folder.path()));
 }
 
-TEST_CASE("a session that is killed, alone or with its template, takes all processes and the temporary folder along") {
-  for (const bool with_template : {false, true}) {
+TEST_CASE(
+    "a session that is killed, alone, with its template or while all others are stopped, takes all processes and the "
+    "temporary folder along") {
+  enum Others { kWork, kLackTemplate, kAreStopped };
+  for (const Others others : {kWork, kLackTemplate, kAreStopped}) {
     const LeavesNothing nothing;
     const TempFolder folder;
     sys::FdPair output = sys::make_socket_pair();
@@ -1086,7 +1100,9 @@ TEST_CASE("a session that is killed, alone or with its template, takes all proce
     for (pid_t pid; words >> pid;) pids.push_back(pid);
     REQUIRE(pids.size() == 3);
     REQUIRE(::kill(victim, SIGSTOP) == 0);  // or it would make a new template
-    if (with_template) REQUIRE(::kill(pids[0], SIGKILL) == 0);
+    if (others == kLackTemplate) REQUIRE(::kill(pids[0], SIGKILL) == 0);
+    for (const pid_t pid : pids)
+      if (others == kAreStopped) REQUIRE(::kill(pid, SIGSTOP) == 0);
     REQUIRE(::kill(victim, SIGKILL) == 0);
     CHECK(::waitpid(victim, nullptr, 0) == victim);
     for (const pid_t pid : pids) CHECK(eventually([p = pid] { return process_gone(p); }));

@@ -132,6 +132,25 @@ TEST_CASE("descriptors stay with their own frame") {
   CHECK(file_size(frames[2].fds[0].get()) == 31);
 }
 
+TEST_CASE("all that is there is taken, also behind descriptors, and all that a sender has left when it has ended") {
+  for (const bool has_ended : {false, true}) {
+    FdPair ends = make_socket_pair();
+    FrameWriter writer;
+    for (uint64_t i = 0; i < 3; ++i)
+      writer.push(FrameType::kSegment, i, shared("one"), {std::make_shared<OwnFd>(make_memory_file("test"))});
+    writer.push(FrameType::kAnswer, 3, shared("last"));
+    writer.flush(ends.first.get(), true);
+    if (has_ended) ends.first.reset();
+    FrameReader reader;
+    std::vector<Frame> frames;
+    const int fd = ends.second.get();
+    const IoStatus status = has_ended ? reader.receive_rest(fd, frames) : reader.receive(fd, false, frames);
+    CHECK(status == (has_ended ? IoStatus::kClosed : IoStatus::kWouldBlock));
+    REQUIRE(frames.size() == 4);
+    CHECK(frames[2].fds.size() == 1);
+  }
+}
+
 TEST_CASE("a writer keeps what the socket does not take, and closes descriptors once they are sent") {
   const auto before = open_fds();
   {

@@ -231,3 +231,21 @@ test_that("a fork that cannot be set up ends with the reason", {
   expect_s3_class(got, "WorkerLostError")
   expect_match(conditionMessage(got), "ended with exit code 1")
 })
+
+test_that("what forks have sent before they ended is there for a session that was stopped meanwhile", {
+  child <- start_child("
+    plan(multicore, workers = I(1))
+    values <- future_lapply(1:4, function(i) {
+      if (i == 1L) mark('begun', Sys.getpid())
+      while (!file.exists(file.path(folder, 'go'))) Sys.sleep(0.01)
+      as.numeric(i + 1:1e5)
+    })
+    mark('result', identical(values, lapply(1:4, function(i) as.numeric(i + 1:1e5))))")
+  on.exit(kill_child(child))
+  fork <- child_value(child, "begun")
+  signal_child(child, tools::SIGSTOP)
+  file.create(file.path(child$folder, "go"))
+  expect_true(wait_until(function() !process_lives(fork)))
+  signal_child(child, tools::SIGCONT)
+  expect_true(child_value(child, "result"))
+})

@@ -42,3 +42,17 @@ test_that("a start command that fails is an error at once, with what it said", {
   error <- error_of(plan_of_nothing("echo {command} >/dev/null; kill -9 $$"))
   expect_match(conditionMessage(error), "was ended by signal 9")
 })
+
+test_that("a wall clock that is set forward by a day ends no waiting for a command", {
+  library <- made_up_library(readLines(system.file("bench", "faults", "clock.c", package = "avenir")))
+  moment <- tempfile("tomorrow-")
+  code <- sprintf("
+    options(avenir.cluster.address = '127.0.0.1', avenir.cluster.folder = file.path(folder, 'tickets'))
+    start <- 'touch %s; sleep 0.5; echo no such queue; exit 3'
+    error <- tryCatch(plan(cluster, workers = workers_command(start)), error = conditionMessage)
+    mark('result', list(error, Sys.time()))", moment)
+  got <- in_child(code, environment = c(paste0("LD_PRELOAD=", library), paste0("AVENIR_FAULT_CLOCK=", moment)))
+  expect_match(got[[1L]], "no such queue")
+  expect_match(got[[1L]], "exit status 3")
+  expect_gt(as.numeric(got[[2L]]) - as.numeric(Sys.time()), 80000)
+})
