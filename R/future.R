@@ -657,15 +657,18 @@ globals_in_words <- function(globals) {
 }
 
 seed_in_words <- function(seed) {
-  text <- if (is.integer(seed)) deparse1(seed) else sprintf("<none> (seed = %s)", deparse1(seed))
+  text <- if (is.integer(seed)) sprintf("c(%s)", paste(seed, collapse = ", "))
+          else sprintf("<none> (seed = %s)", deparse1(seed))
   c("L'Ecuyer-CMRG RNG seed" = text)
 }
 
 capture_in_words <- function(future) {
-  excluded <- sQuote(attr(future$conditions, "exclude", exact = TRUE))
+  excluded <- attr(future$conditions, "exclude", exact = TRUE) %||% "<none>"
   caught <- if (is.null(future$conditions)) "<none>"
-            else sprintf("%s (excluding %s)", or_none(sQuote(c(future$conditions))), or_none(excluded))
-  c("Capture standard output" = c(future$stdout), "Capture condition classes" = caught)
+            else sprintf("%s (excluding %s)", or_none(sQuote(c(future$conditions))), or_none(sQuote(excluded)))
+  immediate <- attr(future$conditions, "immediateConditionClasses", exact = TRUE) %||% "immediateCondition"
+  c("Capture standard output" = c(future$stdout), "Capture condition classes" = caught,
+    "Immediate condition classes" = or_none(sQuote(immediate)))
 }
 
 value_in_words <- function(result) {

@@ -103,9 +103,10 @@ test_that("deprecated arguments of future() warn", {
   expect_warning(future(1, earlySignal = TRUE), "deprecated")
 })
 
-test_that("futures of other packages are refused by value()", {
+test_that("futures of other packages are refused by value() and resolved()", {
   foreign <- structure(new.env(), class = c("ClusterFuture", "Future", "environment"))
   expect_error(value(foreign), "future::value", class = "avenir_invalid_argument")
+  expect_error(resolved(foreign), "future::resolved", class = "avenir_invalid_argument")
 })
 
 test_that("resolve() goes into lists as deep as asked", {
