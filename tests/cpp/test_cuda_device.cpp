@@ -309,7 +309,7 @@ TEST_CASE("reductions on a GPU have the CPU's totals") {
   x[10] = na(), x[4000] = kNan, x[77] = kInf;
   const Buffer with_nans = on(gpu, x);
   std::vector<int32_t> k(5001);
-  for (size_t i = 0; i < k.size(); ++i) k[i] = static_cast<int32_t>(i) * 900001 % 2000000 - 1000000;
+  for (size_t i = 0; i < k.size(); ++i) k[i] = static_cast<int32_t>(i * 900001 % 2000000) - 1000000;
   k[3] = kNaInteger;
   const Buffer integers = integers_on(gpu, k);
   for (const Reduction reduction : {Reduction::kSum, Reduction::kProd, Reduction::kRange})

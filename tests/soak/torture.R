@@ -1,7 +1,7 @@
 # The R border while R's collector runs at every allocation, or at every few of them: what is not protected is gone or
-# something else by then. Each expression has to give what it gives without, in the session, in a worker and in a fork.
+# something else by then. Each expression has to give what it gives without, in the session and in a fork.
 #
-#   Rscript torture.R [PART...]    border, sequential, multisession, multicore, worker
+#   Rscript torture.R [PART...]    border, sequential, multisession, multicore
 
 suppressPackageStartupMessages(library(avenir))
 options(avenir.threads = 2L, avenir.start.timeout = 600, avenir.share.threshold = 8192)
@@ -124,20 +124,6 @@ for (name in Filter(is_asked, names(set_plan))) {
   step <- if (name == "multicore") seldom else often
   timed(name, for (code in tasks) compare(name, code, step, 1:3))
 }
-
-# In the worker from now on, whatever is sent to it.
-in_worker <- function() {
-  plan(multisession, workers = I(1))
-  expected <- lapply(tasks, eval, globalenv())
-  invisible(value(future(gctorture2(1L, 0L, inhibit_release = TRUE))))
-  for (i in seq_along(tasks)) {
-    got <- tryCatch(eval(tasks[[i]], globalenv()), error = identity)
-    if (!identical(got, expected[[i]])) note_wrong("worker", tasks[[i]], got)
-  }
-  before <- quote(value(future(gctorture2(0L))))
-  if (!identical(eval(before), 1L)) note_wrong("worker", before, "no torture")
-}
-if (is_asked("worker")) timed("worker", in_worker())
 
 plan(sequential)
 cat(sprintf("%d results that are not those without torture\n", wrong))
