@@ -20,7 +20,7 @@ namespace avenir::worker {
 
 namespace {
 
-enum Held { kValue, kError, kCalls, kConditions, kClasses, kExcluded, kImmediate, kHeldCount };
+enum Held { kValue, kError, kCalls, kConditions, kClasses, kExcluded, kImmediate, kGenerator, kHeldCount };
 
 SEXP element(SEXP list, const char* name) {
   const SEXP names = Rf_getAttrib(list, R_NamesSymbol);
@@ -147,6 +147,8 @@ bool Evaluator::prepare(SEXP call, SEXP environment) {
 
 bool Evaluator::evaluate(SEXP call, SEXP environment) {
   generator_before_ = capture_.random_numbers ? generator_state() : nullptr;
+  // R from 4.5 on draws in place where nobody else has the state.
+  SET_VECTOR_ELT(held_, kGenerator, generator_before_ == nullptr ? R_NilValue : generator_before_);
   return run(call, environment, Mode::kEvaluate);
 }
 
