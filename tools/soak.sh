@@ -26,6 +26,8 @@ attacks    a whole session attacked over the network, and its faults: a table; t
 failures   system calls that are interrupted or find no resource (strace): right results or a classed error
 short      every read, write, receive and send moves a few bytes or is interrupted, 3 minutes: right results
 users      what another user of the machine can reach of a session (as root): nothing
+variants   the package by other compilers and standards, without what it can do without, on odd paths: a line each
+growth     what a long session gains, plan by plan: nothing, and less than 1 MB of memory
 chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
 END
 }
@@ -169,6 +171,10 @@ soak_failures() { installed Rscript --vanilla tests/failures/failures.R; }
 soak_short() { installed Rscript --vanilla tests/failures/short.R; }
 
 soak_users() { installed Rscript --vanilla tests/users/users.R; }
+
+soak_variants() { sh tools/variants.sh all; }
+
+soak_growth() { installed Rscript --vanilla tests/growth/growth.R; }
 
 soak_chaos() { installed Rscript --vanilla inst/bench/chaos.R; }
 

@@ -147,8 +147,8 @@ bool Evaluator::prepare(SEXP call, SEXP environment) {
 
 bool Evaluator::evaluate(SEXP call, SEXP environment) {
   generator_before_ = capture_.random_numbers ? generator_state() : nullptr;
-  // Or a new state could come to lie where this one was.
-  SET_VECTOR_ELT(held_, kGenerator, capture_.random_numbers ? generator_before_ : R_NilValue);
+  // Or a new state could come to lie where this one was; and R from 4.5 on draws in place where nobody else has it.
+  SET_VECTOR_ELT(held_, kGenerator, generator_before_ == nullptr ? R_NilValue : generator_before_);
   return run(call, environment, Mode::kEvaluate);
 }
 

@@ -76,7 +76,7 @@ class Evaluator {
   SEXP functions_;
   SEXP token_;
   SEXP held_;  // list: value, error, calls of the error, conditions (pairlist, last first), classes, excluded classes,
-               // immediate classes
+               // immediate classes, the generator's state at the beginning
   Capture capture_;
   SEXP generator_before_ = nullptr;
   Mode mode_ = Mode::kIdle;

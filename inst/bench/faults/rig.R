@@ -88,6 +88,13 @@ end_processes <- function(case) {
 
 # ---- a case's session ----------------------------------------------------------------------------------------
 
+# In front of a command that is to take Ctrl-C: the shell has what it starts in the background ignore it, which R from
+# 4.5 on leaves so.
+interruptible <- function() {
+  command <- "env --default-signal=INT"
+  if (system(paste(command, "true 2>/dev/null")) == 0L) command else ""
+}
+
 start_session <- function(case, wrap = identity, script = "session.R") {
   script <- file.path(case$tools$scripts, script)
   variables <- c(AVENIR_FAULT_FOLDER = case$folder, AVENIR_FAULT_TAG = case$tag,
@@ -96,7 +103,7 @@ start_session <- function(case, wrap = identity, script = "session.R") {
   set <- paste(sprintf("%s=%s", names(variables), shQuote(variables)), collapse = " ")
   command <- wrap(sprintf("%s --vanilla %s", file.path(R.home("bin"), "Rscript"), shQuote(script)))
   output <- file.path(case$folder, "output")
-  system(sprintf("%s exec setsid %s > %s 2>&1 < /dev/null", set, command, output), wait = FALSE)
+  system(sprintf("%s exec setsid %s %s > %s 2>&1 < /dev/null", set, interruptible(), command, output), wait = FALSE)
   if (!within_time(function() has_mark(case, "pid"), case$deadline)) {
     stop("the session did not start; it wrote:\n", said_by(case), call. = FALSE)
   }
