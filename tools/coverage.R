@@ -44,8 +44,11 @@ cpp_lines <- function(folder) {
   do.call(rbind, lapply(list.files(folder, "[.]lcov$", full.names = TRUE), read_lcov, source = source))
 }
 
+# A process that was ended as it wrote leaves half a file.
+is_whole <- function(path) !inherits(try(readRDS(path), silent = TRUE), "try-error")
+
 r_lines <- function(folder) {
-  traces <- list.files(file.path(folder, "traces"), "^covr_trace_", full.names = TRUE)
+  traces <- Filter(is_whole, list.files(file.path(folder, "traces"), "^covr_trace_", full.names = TRUE))
   counters <- covr:::as_coverage(covr:::merge_coverage(traces), package = list(path = folder))
   lines <- covr::tally_coverage(counters, by = "line")
   data.frame(file = file.path("R", basename(lines$filename)), line = lines$line, count = lines$value)

@@ -250,17 +250,18 @@ Value Compiler::call_in_draft(SEXP code, const Function* function) {
 }
 
 // The arguments in the order of the formal `names`; those that are not given have length 0.
-Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& names) {
+Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& names, size_t needed) {
   struct Given {
     const char* tag;
     Value value;
     Draft::Steps steps;
   };
+  const bool operators = std::strcmp(names[0], "e1") == 0;  // R does not look at the names of theirs
   std::vector<Given> given;
   for (SEXP at = CDR(code); at != R_NilValue; at = CDR(at)) {
     const size_t begin = draft_->program.steps.size();
     const Value argument = value(CAR(at));
-    given.push_back({tag_of(at), argument, {begin, draft_->program.steps.size()}});
+    given.push_back({operators ? "" : tag_of(at), argument, {begin, draft_->program.steps.size()}});
   }
   Values values(names.size());
   for (Value& value : values) value.length = 0;
@@ -270,6 +271,7 @@ Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& 
     if (k == names.size())
       unsupported(code, *argument.tag == '\0' ? "it has too many arguments"
                                               : std::string("it takes no argument `") + argument.tag + "` here");
+    if (taken[k]) unsupported(code, std::string("it is given the argument `") + names[k] + "` twice");
     values[k] = argument.value;
     steps[k] = argument.steps;
     taken[k] = true;
@@ -284,6 +286,8 @@ Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& 
   for (const Given& argument : given)
     if (*argument.tag == '\0')
       take(static_cast<size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin()), argument);
+  for (size_t k = 0; k < needed; ++k)
+    if (!taken[k]) unsupported(code, std::string("it needs an argument `") + names[k] + "`");
   argument_steps_ = std::move(steps);
   return values;
 }
@@ -391,7 +395,7 @@ Value Compiler::both(Op op, Type as, Type type, const Value& x, const Value& y, 
 // ---- Functions ----
 
 Value Compiler::arithmetic(SEXP code, const Function& function) {
-  const Values values = arguments(code, {"e1", "e2"});
+  const Values values = arguments(code, {"e1", "e2"}, 1);
   const Value &x = values[0], &y = values[1];
   if (y.length == 0) return unary(code, function, x);
   const Type larger_type = larger(x.type, y.type);
@@ -421,7 +425,7 @@ Value Compiler::unary(SEXP code, const Function& function, const Value& x) {
 }
 
 Value Compiler::comparison(SEXP code, const Function& function) {
-  const Values values = arguments(code, {"e1", "e2"});
+  const Values values = arguments(code, {"e1", "e2"}, 1);
   Value x = values[0], y = values[1];
   if (y.length == 0) unsupported(code, "it takes two arguments");
   const Attributes attributes = combined(x, y, false, code);
@@ -434,7 +438,7 @@ Value Compiler::comparison(SEXP code, const Function& function) {
 }
 
 Value Compiler::logic(SEXP code, const Function& function) {
-  const Values values = arguments(code, {"e1", "e2"});
+  const Values values = arguments(code, {"e1", "e2"}, 1);
   if (values[1].length == 0) unsupported(code, "it takes two arguments");
   Value result = emit(function.op, Type::kLogical, {logical_of(values[0]), logical_of(values[1])});
   result.attributes = combined(values[0], values[1], false, code);
@@ -442,7 +446,7 @@ Value Compiler::logic(SEXP code, const Function& function) {
 }
 
 Value Compiler::exclusive_or(SEXP code) {
-  const Values values = arguments(code, {"x", "y"});
+  const Values values = arguments(code, {"x", "y"}, 2);
   const Operand x = logical_of(values[0]), y = logical_of(values[1]);
   const Operand both = emit(Op::kAnd, Type::kLogical, {x, y}).operand;
   const Operand one = emit(Op::kOr, Type::kLogical, {x, y}).operand;
@@ -453,7 +457,7 @@ Value Compiler::exclusive_or(SEXP code) {
 }
 
 Value Compiler::negation(SEXP code) {
-  const Value x = arguments(code, {"x"})[0];
+  const Value x = arguments(code, {"x"}, 1)[0];
   Value result = emit(Op::kNot, Type::kLogical, {logical_of(x)});
   result.attributes = x.type == Type::kLogical ? x.attributes : shape_of(x.attributes);
   return result;
@@ -466,11 +470,11 @@ Value Compiler::math_of(const Value& x, Op op, SEXP code) {
 }
 
 Value Compiler::math(SEXP code, const Function& function) {
-  return math_of(arguments(code, {"x"})[0], function.op, code);
+  return math_of(arguments(code, {"x"}, 1)[0], function.op, code);
 }
 
 Value Compiler::logarithm(SEXP code) {
-  const Values values = arguments(code, {"x", "base"});
+  const Values values = arguments(code, {"x", "base"}, 1);
   const Value &x = values[0], &base = values[1];
   if (base.length == 0) return math_of(x, Op::kLog, code);
   if (!base.is_constant()) unsupported(code, "the base must be one number");
@@ -485,15 +489,14 @@ Value Compiler::logarithm(SEXP code) {
 }
 
 Value Compiler::angle(SEXP code, const Function& function) {
-  const Values values = arguments(code, {"y", "x"});
-  if (values[1].length == 0) unsupported(code, "it takes two arguments");
+  const Values values = arguments(code, {"y", "x"}, 2);
   Value result = both(function.op, Type::kDouble, Type::kDouble, values[0], values[1], code);
   result.attributes = values[0].length == result.length ? values[0].attributes : values[1].attributes;
   return result;
 }
 
 Value Compiler::absolute(SEXP code, const Function& function) {
-  const Value x = arguments(code, {"x"})[0];
+  const Value x = arguments(code, {"x"}, 1)[0];
   const bool integer = x.type != Type::kDouble;
   Value result =
       emit(integer ? function.integer_op : function.op, integer ? Type::kInteger : Type::kDouble, {x.operand});
@@ -502,13 +505,13 @@ Value Compiler::absolute(SEXP code, const Function& function) {
 }
 
 Value Compiler::rounded(SEXP code, const Function& function) {
-  const Values values = arguments(code, {"x", "digits"});
+  const Values values = arguments(code, {"x", "digits"}, 1);
   if (values[1].length != 0 && !is_number(values[1], 0)) unsupported(code, "it rounds to whole numbers only");
   return math_of(values[0], function.op, code);
 }
 
 Value Compiler::if_else(SEXP code) {
-  const Values values = arguments(code, {"test", "yes", "no"});
+  const Values values = arguments(code, {"test", "yes", "no"}, 3);
   const std::vector<Draft::Steps> steps = argument_steps_;
   const Value &test = values[0], &yes = values[1], &no = values[2];
   for (const Value* const branch : {&yes, &no}) {
@@ -553,7 +556,7 @@ Value Compiler::extremes(SEXP code, const Function& function) {
 }
 
 Value Compiler::question(SEXP code, const Function& function) {
-  const Value x = arguments(code, {"x"})[0];
+  const Value x = arguments(code, {"x"}, 1)[0];
   const bool integer = x.type != Type::kDouble && function.integer_op != Op::kCopyI;
   Value result = emit(integer ? function.integer_op : function.op, Type::kLogical,
                       {integer ? x.operand : operand_of(x, Type::kDouble)});
@@ -562,7 +565,7 @@ Value Compiler::question(SEXP code, const Function& function) {
 }
 
 Value Compiler::conversion(SEXP code, const Function& function) {
-  Value x = arguments(code, {"x"})[0];
+  Value x = arguments(code, {"x"}, 1)[0];
   Value result = x;
   if (function.op == Op::kCopyD) {
     result.operand = operand_of(x, Type::kDouble);

@@ -70,7 +70,7 @@ class Compiler {
   Value evaluated(SEXP code);
   Value folded(SEXP code);
   Value of_object(SEXP object);
-  Values arguments(SEXP code, const std::vector<const char*>& names);
+  Values arguments(SEXP code, const std::vector<const char*>& names, size_t needed);
   bool is_true(const Value& na_rm, SEXP code) const;
   Values dots(SEXP code, bool& na_rm);
 

@@ -196,6 +196,19 @@ test_that("pmin() and pmax() begin with any number of single numbers", {
   expect_identical(threaded(pmax(1L, 7L, 3L, seq_along(x))), pmax(1L, 7L, 3L, seq_along(x)))
 })
 
+test_that("arguments are matched as R matches them, each of them once", {
+  x <- runif(2000)
+  y <- runif(2000)
+  expect_identical(threaded(`-`(e2 = x, e1 = y)), x - y)
+  expect_identical(threaded(`<`(e2 = x, e1 = y)), x < y)
+  expect_equal(threaded(atan2(x = x, y = y)), atan2(y, x))
+  for (code in expression(x - `-`(), sqrt(x) + sign(), x + xor(x > 0.5), atan2(x), ifelse(x > 0.5, 1), log(base = x),
+                          x * `&`())) {
+    expect_error(eval(bquote(threaded(.(code)))), "argument", class = "avenir_invalid_argument")
+  }
+  expect_error(threaded(abs(x = x, x = y)), "`x` twice", class = "avenir_invalid_argument")
+})
+
 test_that("na.rm is what its code gives, and one flag", {
   x <- c(NA, runif(2000))
   keep <- TRUE

@@ -46,8 +46,10 @@ inline void start_r() {
   evaluate("source(Sys.getenv('AVENIR_FUZZ_CHECKS'))");
 }
 
-// Calls one of the file's functions, which gives "" or says what is wrong.
+// Calls one of the file's functions, which gives "" or says what is wrong. $AVENIR_FUZZ_SHOW: the argument is printed
+// first.
 inline void check(const char* function, SEXP argument, SEXP other = R_NilValue) {
+  if (std::getenv("AVENIR_FUZZ_SHOW") != nullptr) Rf_PrintValue(argument);
   const SEXP quoted = PROTECT(Rf_lang2(Rf_install("quote"), argument));
   const SEXP call = PROTECT(Rf_lang3(Rf_install(function), quoted, other));
   const SEXP said = PROTECT(evaluate(call));
