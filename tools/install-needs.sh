@@ -65,6 +65,9 @@ cluster command nsenter          util-linux
 cluster command runuser          util-linux
 soak command clang++-14          clang-14
 soak command strace              strace
+soak command faketime            faketime
+soak command prlimit             util-linux
+soak command ps                  procps
 soak library clang_rt.asan       libclang-rt-14-dev
 END
 }

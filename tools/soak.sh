@@ -21,6 +21,9 @@ faults     the fault table: avenir's plans and their peers, each fault in a sess
 attacks    a whole session attacked over the network, and its faults: a table; then the same under gcc's ASan and UBSan
 failures   system calls that are interrupted or find no resource (strace): right results or a classed error
 short      every read, write, receive and send moves a few bytes or is interrupted, 3 minutes: right results
+ends       descriptors, processes, memory, files or stack come to an end: right results or a classed error (as root)
+clock      the wall's clock jumps by hours, days and years (libfaketime): right results, limits in time
+stops      processes stopped, sessions hung up, ended or killed at any moment: right results, nothing left
 users      what another user of the machine can reach of a session (as root): nothing
 chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
 END
@@ -115,6 +118,12 @@ sanitizing_makevars() {
 soak_failures() { installed Rscript --vanilla tests/failures/failures.R; }
 
 soak_short() { installed Rscript --vanilla tests/failures/short.R; }
+
+soak_ends() { installed Rscript --vanilla tests/failures/ends.R; }
+
+soak_clock() { installed Rscript --vanilla tests/failures/clock.R; }
+
+soak_stops() { installed Rscript --vanilla tests/failures/stops.R; }
 
 soak_users() { installed Rscript --vanilla tests/users/users.R; }
 

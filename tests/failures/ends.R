@@ -17,9 +17,16 @@ Sys.chmod(tempdir(), "0755")  # its sessions have their folders there
 #
 # A way is list(arguments, wrap, lack = function(case), heal = function(case), own_error: what R says of it by itself).
 
-limit <- function(case, ...) {
-  for (pid in processes_of(case$mark)) system2("prlimit", c("--pid", pid, ...), stdout = FALSE, stderr = FALSE)
+# Soft limits, of processes of `user` by that user: to raise a hard one takes more than root may have. Twice: one may
+# come meanwhile.
+limit <- function(case, what, value, user = "root") {
+  for (time in 1:2) for (pid in processes_of(case$mark)) {
+    words <- c("-u", user, "--", "prlimit", "--pid", pid, sprintf("--%s=%s:", what, value))
+    system2("runuser", words, stdout = FALSE, stderr = FALSE)
+  }
 }
+
+number <- function(x) sprintf("%.0f", x)
 
 ways <- list()
 
@@ -45,8 +52,8 @@ threads_of <- function(user) length(system2("ps", c("-L", "-u", user, "-o", "tid
 for (more in c(0:8, 10L, 14L)) {
   ways[[paste("processes", more)]] <- local({
     more <- more
-    list(wrap = as_user, lack = function(case) limit(case, paste0("--nproc=", threads_of(user) + more)),
-         heal = function(case) limit(case, "--nproc=unlimited"))
+    list(wrap = as_user, lack = function(case) limit(case, "nproc", threads_of(user) + more, user),
+         heal = function(case) limit(case, "nproc", 1000, user))
   })
 }
 
@@ -56,16 +63,17 @@ virtual_memory <- function(pid) {
 for (megabytes in c(0L, 1L, 4L, 8L, 10L, 12L, 16L, 24L, 32L, 64L, 128L, 256L)) {
   ways[[paste("memory", megabytes, "MB")]] <- local({
     bytes <- megabytes * 2^20
-    list(lack = function(case) limit(case, sprintf("--as=%.0f", virtual_memory(case$pid) + bytes)),
-         heal = function(case) limit(case, "--as=unlimited"), own_error = "cannot allocate|memory exhausted")
+    list(lack = function(case) limit(case, "as", number(virtual_memory(case$pid) + bytes)),
+         heal = function(case) limit(case, "as", "unlimited"), own_error = "cannot allocate|memory exhausted")
   })
 }
 
-for (bytes in c(0, 1e3, 1e5, 1e6)) {
+# With less R cannot write the files of a cluster.
+for (bytes in c(1e3, 1e5, 1e6)) {
   ways[[sprintf("file size %.0f", bytes)]] <- local({
     soft <- bytes
-    list(lack = function(case) limit(case, sprintf("--fsize=%.0f:unlimited", soft)),
-         heal = function(case) limit(case, "--fsize=unlimited"))
+    list(lack = function(case) limit(case, "fsize", number(soft)),
+         heal = function(case) limit(case, "fsize", "unlimited"))
   })
 }
 
