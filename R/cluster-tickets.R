@@ -27,7 +27,7 @@ assert_private <- function(folder) {
     invalid_argument("the folder for tickets cannot be made", folder,
                      "Option `avenir.cluster.folder` names another, which nodes must see too.")
   }
-  mine <- !nzchar(Sys.readlink(folder)) && facts$uname == Sys.info()[["effective_user"]]
+  mine <- !nzchar(Sys.readlink(folder)) && facts$uid == cpp_user_id()
   if (mine && bitwAnd(as.integer(facts$mode), as.integer(as.octmode("077"))) == 0L) return(invisible())
   invalid_argument("the folder for tickets must be yours and closed to others", folder,
                    sprintf("chmod 700 %s closes it.", shQuote(folder)))
@@ -96,7 +96,7 @@ remove_stray_outputs <- function(folder) {
 read_owner <- function(file) {
   facts <- file.info(file, extra_cols = TRUE)
   plain <- !nzchar(Sys.readlink(file)) && isFALSE(facts$isdir) && facts$size > 0 && facts$size < 1000
-  if (!plain || !facts$uname %in% Sys.info()[["effective_user"]]) return(character())
+  if (!plain || facts$uid != cpp_user_id()) return(character())
   strsplit(proc_text(file), " ", fixed = TRUE)[[1L]]
 }
 

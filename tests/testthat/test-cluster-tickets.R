@@ -63,3 +63,12 @@ test_that("a folder that others may write to is not tidied", {
   expect_error(avenir:::remove_dead_tickets(folder), class = "avenir_invalid_argument")
   expect_length(list.files(folder), 2L)
 })
+
+test_that("a user without a name may have tickets", {
+  library <- made_up_library(c("#include <pwd.h>", "struct passwd *getpwuid(uid_t user) { return 0; }"))
+  got <- in_child("
+    path <- file.path(tempfile('own-'), 'ticket')
+    avenir:::write_ticket(path, 'words')
+    mark('result', c(readLines(path), Sys.info()[['effective_user']]))", environment = paste0("LD_PRELOAD=", library))
+  expect_identical(got, c("words", "unknown"))
+})
