@@ -17,8 +17,19 @@ write_ticket <- function(path, ticket) {
   unlink(path)
   umask <- Sys.umask("077")
   on.exit(Sys.umask(umask))
-  writeLines(ticket, path)
+  written <- tryCatch({
+    writeLines(ticket, path)
+    readLines(path)
+  }, warning = identity, error = identity)
+  if (!identical(written, ticket)) stop_unwritten(path, written)
   invisible(path)
+}
+
+# A full disk shows in what can be read back.
+stop_unwritten <- function(path, written) {
+  reason <- if (inherits(written, "condition")) conditionMessage(written) else "not all of it arrived: is the disk full?"
+  stop_avenir(sprintf("plan(cluster): the file %s cannot be written: %s", sQuote(path), reason),
+              c("avenir_worker_start_error", "FutureError"))
 }
 
 assert_private <- function(folder) {

@@ -25,6 +25,7 @@ ends       descriptors, processes, memory, files or stack come to an end: right 
 clock      the wall's clock jumps by hours, days and years (libfaketime): right results, limits in time
 stops      processes stopped, sessions hung up, ended or killed at any moment: right results, nothing left
 users      what another user of the machine can reach of a session (as root): nothing
+chaos_cluster  a minute of lost workers, stopped processes and cut cables on two hosts: the same numbers (as root)
 chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
 END
 }
@@ -126,6 +127,8 @@ soak_clock() { installed Rscript --vanilla tests/failures/clock.R; }
 soak_stops() { installed Rscript --vanilla tests/failures/stops.R; }
 
 soak_users() { installed Rscript --vanilla tests/users/users.R; }
+
+soak_chaos_cluster() { installed sh tests/failures/chaos-cluster.sh; }
 
 soak_chaos() { installed Rscript --vanilla inst/bench/chaos.R; }
 
