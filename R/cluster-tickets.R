@@ -27,7 +27,8 @@ write_ticket <- function(path, ticket) {
 
 # A full disk shows in what can be read back.
 stop_unwritten <- function(path, written) {
-  reason <- if (inherits(written, "condition")) conditionMessage(written) else "not all of it arrived: is the disk full?"
+  lost <- "not all of it arrived: is the disk full?"
+  reason <- if (inherits(written, "condition")) conditionMessage(written) else lost
   stop_avenir(sprintf("plan(cluster): the file %s cannot be written: %s", sQuote(path), reason),
               c("avenir_worker_start_error", "FutureError"))
 }
