@@ -81,6 +81,10 @@ cpp_cluster_remove <- function(engine, node) {
     .Call(`_avenir_cpp_cluster_remove`, engine, node)
 }
 
+cpp_user_id <- function() {
+    .Call(`_avenir_cpp_user_id`)
+}
+
 cpp_node_hold_end <- function() {
     invisible(.Call(`_avenir_cpp_node_hold_end`))
 }

@@ -172,12 +172,20 @@ route_source <- function(host) {
 
 # list(status, output); status 127 when there is no such command, 124 when it took longer than `seconds`.
 run_command <- function(argv, seconds = 10) {
-  if (!nzchar(Sys.which(argv[1L]))) return(list(status = 127L, output = character()))
+  if (!nzchar(program_path(argv[1L]))) return(list(status = 127L, output = character()))
   file <- tempfile("output-")
   on.exit(unlink(file))
   status <- suppressWarnings(system2(argv[1L], shQuote(argv[-1L]), stdout = file, stderr = file, stdin = "/dev/null",
                                      timeout = seconds))
   list(status = status, output = readLines(file, warn = FALSE))
+}
+
+# "" when there is none. Sys.which() would start a process to look, and fail where the system is short of them.
+program_path <- function(name) {
+  folders <- strsplit(Sys.getenv("PATH"), ":", fixed = TRUE)[[1L]]
+  paths <- if (grepl("/", name, fixed = TRUE)) name else file.path(ifelse(nzchar(folders), folders, "."), name)
+  found <- paths[file.access(paths, 1L) == 0L & !dir.exists(paths)]
+  if (length(found)) found[1L] else ""
 }
 
 last_line <- function(output) {

@@ -17,8 +17,20 @@ write_ticket <- function(path, ticket) {
   unlink(path)
   umask <- Sys.umask("077")
   on.exit(Sys.umask(umask))
-  writeLines(ticket, path)
+  written <- tryCatch({
+    writeLines(ticket, path)
+    readLines(path)
+  }, warning = identity, error = identity)
+  if (!identical(written, ticket)) stop_unwritten(path, written)
   invisible(path)
+}
+
+# A full disk shows in what can be read back.
+stop_unwritten <- function(path, written) {
+  lost <- "not all of it arrived: is the disk full?"
+  reason <- if (inherits(written, "condition")) conditionMessage(written) else lost
+  stop_avenir(sprintf("plan(cluster): the file %s cannot be written: %s", sQuote(path), reason),
+              c("avenir_worker_start_error", "FutureError"))
 }
 
 assert_private <- function(folder) {
@@ -27,7 +39,7 @@ assert_private <- function(folder) {
     invalid_argument("the folder for tickets cannot be made", folder,
                      "Option `avenir.cluster.folder` names another, which nodes must see too.")
   }
-  mine <- !nzchar(Sys.readlink(folder)) && facts$uname == Sys.info()[["effective_user"]]
+  mine <- !nzchar(Sys.readlink(folder)) && facts$uid == cpp_user_id()
   if (mine && bitwAnd(as.integer(facts$mode), as.integer(as.octmode("077"))) == 0L) return(invisible())
   invalid_argument("the folder for tickets must be yours and closed to others", folder,
                    sprintf("chmod 700 %s closes it.", shQuote(folder)))
@@ -96,7 +108,7 @@ remove_stray_outputs <- function(folder) {
 read_owner <- function(file) {
   facts <- file.info(file, extra_cols = TRUE)
   plain <- !nzchar(Sys.readlink(file)) && isFALSE(facts$isdir) && facts$size > 0 && facts$size < 1000
-  if (!plain || !facts$uname %in% Sys.info()[["effective_user"]]) return(character())
+  if (!plain || facts$uid != cpp_user_id()) return(character())
   strsplit(proc_text(file), " ", fixed = TRUE)[[1L]]
 }
 

@@ -15,7 +15,7 @@ session_node_options <- function(heartbeat = 2, lost_after = 15, threads = 0L, p
 
 # Starts a local program that brings nodes of a group ("": it only asks for them, and they come later).
 launch_program <- function(engine, argv, input = "", group = "", environment = character()) {
-  file <- unname(Sys.which(argv[1L]))
+  file <- program_path(argv[1L])
   if (!nzchar(file)) {
     stop_avenir(sprintf("there is no program %s to start nodes with", sQuote(argv[1L])), "avenir_worker_start_error")
   }

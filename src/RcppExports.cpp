@@ -218,6 +218,15 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_user_id
+int cpp_user_id();
+RcppExport SEXP _avenir_cpp_user_id() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_user_id());
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_node_hold_end
 void cpp_node_hold_end();
 RcppExport SEXP _avenir_cpp_node_hold_end() {
@@ -1450,6 +1459,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_avenir_cpp_cluster_nodes", (DL_FUNC) &_avenir_cpp_cluster_nodes, 1},
     {"_avenir_cpp_cluster_workers", (DL_FUNC) &_avenir_cpp_cluster_workers, 1},
     {"_avenir_cpp_cluster_remove", (DL_FUNC) &_avenir_cpp_cluster_remove, 2},
+    {"_avenir_cpp_user_id", (DL_FUNC) &_avenir_cpp_user_id, 0},
     {"_avenir_cpp_node_hold_end", (DL_FUNC) &_avenir_cpp_node_hold_end, 0},
     {"_avenir_cpp_node_fork_template", (DL_FUNC) &_avenir_cpp_node_fork_template, 1},
     {"_avenir_cpp_node_run", (DL_FUNC) &_avenir_cpp_node_run, 5},

@@ -223,6 +223,10 @@ SEXP cpp_cluster_remove(SEXP engine, SEXP node) {
   });
 }
 
+// By number: a user need not have a name.
+// [[Rcpp::export(rng = false)]]
+int cpp_user_id() { return static_cast<int>(::geteuid()); }
+
 // From here on SIGTERM waits until the node can tidy up after it; called without the package's namespace, and so
 // returns nothing.
 // [[Rcpp::export(rng = false)]]

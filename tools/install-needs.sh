@@ -67,6 +67,9 @@ soak command clang++-14          clang-14
 soak command strace              strace
 soak command valgrind            valgrind
 soak header  valgrind/memcheck.h valgrind
+soak command faketime            faketime
+soak command prlimit             util-linux
+soak command ps                  procps
 soak library clang_rt.asan       libclang-rt-14-dev
 soak command llvm-cov-14         llvm-14
 soak package covr                r-cran-covr

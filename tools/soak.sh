@@ -25,9 +25,13 @@ faults     the fault table: avenir's plans and their peers, each fault in a sess
 attacks    a whole session attacked over the network, and its faults: a table; then the same under gcc's ASan and UBSan
 failures   system calls that are interrupted or find no resource (strace): right results or a classed error
 short      every read, write, receive and send moves a few bytes or is interrupted, 3 minutes: right results
+ends       descriptors, processes, memory, files or stack come to an end: right results or a classed error (as root)
+clock      the wall's clock jumps by hours, days and years (libfaketime): right results, limits in time
+stops      processes stopped, sessions hung up, ended or killed at any moment: right results, nothing left
 users      what another user of the machine can reach of a session (as root): nothing
 variants   the package by other compilers and standards, without what it can do without, on odd paths: a line each
 growth     what a long session gains, plan by plan: nothing, and less than 1 MB of memory
+chaos_cluster  a minute of lost workers, stopped processes and cut cables on two hosts: the same numbers (as root)
 chaos      a random worker killed every 100 ms, for a minute a plan: the same numbers, nothing gained
 END
 }
@@ -170,11 +174,19 @@ soak_failures() { installed Rscript --vanilla tests/failures/failures.R; }
 
 soak_short() { installed Rscript --vanilla tests/failures/short.R; }
 
+soak_ends() { installed Rscript --vanilla tests/failures/ends.R; }
+
+soak_clock() { installed Rscript --vanilla tests/failures/clock.R; }
+
+soak_stops() { installed Rscript --vanilla tests/failures/stops.R; }
+
 soak_users() { installed Rscript --vanilla tests/users/users.R; }
 
 soak_variants() { sh tools/variants.sh all; }
 
 soak_growth() { installed Rscript --vanilla tests/growth/growth.R; }
+
+soak_chaos_cluster() { installed sh tests/failures/chaos-cluster.sh; }
 
 soak_chaos() { installed Rscript --vanilla inst/bench/chaos.R; }
 

@@ -23,7 +23,7 @@ start_node <- function(library) {
   .Call(routine("hold_end"))
   before <- Sys.getenv("TMPDIR", NA)
   folder <- tempfile("avenir-", dirname(tempdir()))
-  dir.create(folder, mode = "0700")
+  if (!dir.create(folder, mode = "0700")) stop("the node's temporary folder cannot be made: ", folder)
   unlink(tempdir(), recursive = TRUE)
   own <- list(TMPDIR = folder, AVENIR_WORKER_LOCALE = Sys.getlocale(), AVENIR_WORKER_PROFILE = "1")
   if (!is.na(before)) own$AVENIR_WORKER_TMPDIR <- before

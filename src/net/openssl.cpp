@@ -3,6 +3,9 @@
 
 #include <dlfcn.h>
 
+#include <atomic>
+#include <memory>
+
 #include "base/error.h"
 #include "net/openssl.h"
 
@@ -79,20 +82,32 @@ Loaded load() {
   return loaded;
 }
 
-// Never destroyed, never unloaded: threads may still use it at exit.
-const Loaded& loaded_once() {
-  static const Loaded* const instance = new Loaded(load());
-  return *instance;
+// Never destroyed, never unloaded: threads may still use it at exit. Where it could not be had the system may have been
+// short of memory or descriptors: it is looked for again. No lock, which a fork might find taken; of two that look at
+// once one keeps what it has found.
+const OpenSsl* find_openssl(std::string& missing) {
+  static std::atomic<const Loaded*> found{nullptr};
+  const Loaded* here = found.load();
+  if (here != nullptr) return &here->functions;
+  auto loaded = std::make_unique<const Loaded>(load());
+  missing = loaded->missing;
+  if (!missing.empty()) return nullptr;
+  return &(found.compare_exchange_strong(here, loaded.get()) ? loaded.release() : here)->functions;
 }
 
 }  // namespace
 
-std::string tls_missing() { return loaded_once().missing; }
+std::string tls_missing() {
+  std::string missing;
+  find_openssl(missing);
+  return missing;
+}
 
 const OpenSsl& openssl() {
-  const Loaded& loaded = loaded_once();
-  if (!loaded.missing.empty()) throw base::Error(base::ErrorKind::kUnsupported, loaded.missing);
-  return loaded.functions;
+  std::string missing;
+  const OpenSsl* const functions = find_openssl(missing);
+  if (functions == nullptr) throw base::Error(base::ErrorKind::kUnsupported, missing);
+  return *functions;
 }
 
 }  // namespace avenir::net

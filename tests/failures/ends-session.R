@@ -19,6 +19,10 @@ if (nzchar(left)) dyn.load(arguments[4L])
 # Warnings are no matter here: of fewer workers, say.
 tried <- function() suppressWarnings(outcome(arguments[2L], start, expected))
 
+# With its stack grown: under a limit of memory it could not, which R takes for a crash.
+grow_stack <- function(depth) if (depth > 0L) grow_stack(depth - 1L) else NULL
+grow_stack(300L)
+
 leave("ready", Sys.getpid())
 wait_for_word("go")
 if (nzchar(left)) .C("fault_take_descriptors", as.integer(left))
@@ -29,6 +33,7 @@ while (!dir.exists(file.path(folder, "enough"))) {
   dir.create(file.path(folder, "tried"), showWarnings = FALSE)
   Sys.sleep(0.02)
 }
+if (arguments[2L] == "cluster") plan_starts$sequential()  # or it would wait for the nodes that have gone
 second <- tried()
 leave("outcomes", list(first, second))
 plan(sequential)

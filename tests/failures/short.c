@@ -1,7 +1,7 @@
 /* For LD_PRELOAD: transfers over sockets, pipes and files are cut to 1 to AVENIR_SHORT_BYTES bytes, interrupted (EINTR)
-   or, where the call does not block, put off (EAGAIN), each by chance. AVENIR_SHORT_SEED: another seed, other cuts. What
-   the system does not do is not done here: datagrams stay whole, and eventfds are read whole. Of R's processes only: the
-   shell that starts R takes an interrupted call for an error. */
+   or, where the call does not block, put off (EAGAIN), each by chance. AVENIR_SHORT_SEED: another seed, other cuts.
+   What the system does not do is not done here: datagrams stay whole, and eventfds are read whole. Of R's processes
+   only: the shell that starts R takes an interrupted call for an error. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -21,7 +21,8 @@ signal <- function(pids, number) tools::pskill(pids, number)
 broken_in <- function(case) {
   seen <- if (has_word(case, "seen")) get_word(case, "seen") else "nothing"
   if (is.logical(seen)) return(paste(c("", names(seen)[!seen])[-1L], collapse = "; "))
-  paste("the session:", if (inherits(seen, "error")) conditionMessage(seen) else utils::tail(said(case), 2L), collapse = " ")
+  words <- if (inherits(seen, "error")) conditionMessage(seen) else utils::tail(said(case), 2L)
+  paste("the session:", words, collapse = " ")
 }
 
 in_session <- function(plan, scene) {

@@ -44,11 +44,11 @@ test_that("a start command that fails is an error at once, with what it said", {
 })
 
 test_that("a wall clock that is set forward by a day ends no waiting for a command", {
-  library <- made_up_library(readLines(system.file("bench", "faults", "clock.c", package = "avenir")))
+  library <- made_up_library(readLines(system.file("bench", "faults", "clock.c", package = "avenir", mustWork = TRUE)))
   moment <- tempfile("tomorrow-")
   code <- sprintf("
     options(avenir.cluster.address = '127.0.0.1', avenir.cluster.folder = file.path(folder, 'tickets'))
-    start <- 'touch %s; sleep 0.5; echo no such queue; exit 3'
+    start <- 'sleep 0.3; touch %s; sleep 0.5; echo no such queue; exit 3'
     error <- tryCatch(plan(cluster, workers = workers_command(start)), error = conditionMessage)
     mark('result', list(error, Sys.time()))", moment)
   got <- in_child(code, environment = c(paste0("LD_PRELOAD=", library), paste0("AVENIR_FAULT_CLOCK=", moment)))

@@ -390,3 +390,17 @@ test_that("a folder that is a link elsewhere gets no ticket", {
   expect_error(avenir:::write_ticket(file.path(link, "ticket"), "secret"), class = "avenir_invalid_argument")
   expect_length(list.files(elsewhere), 0L)
 })
+
+test_that("programs are found as a shell finds them, without a process", {
+  folder <- tempfile("programs-")
+  dir.create(file.path(folder, "folder"), recursive = TRUE)
+  for (name in c("runs", "does-not")) file.create(file.path(folder, name))
+  Sys.chmod(file.path(folder, "runs"), "0755")
+  path <- Sys.getenv("PATH")
+  on.exit(Sys.setenv(PATH = path))
+  Sys.setenv(PATH = paste0("/no/such/folder:", folder))
+  find <- avenir:::program_path
+  expect_identical(find("runs"), file.path(folder, "runs"))
+  for (name in c("does-not", "folder", "nothing")) expect_identical(find(name), "")
+  expect_identical(find(file.path(folder, "runs")), file.path(folder, "runs"))
+})

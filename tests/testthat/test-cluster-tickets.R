@@ -63,3 +63,35 @@ test_that("a folder that others may write to is not tidied", {
   expect_error(avenir:::remove_dead_tickets(folder), class = "avenir_invalid_argument")
   expect_length(list.files(folder), 2L)
 })
+
+test_that("a user without a name may have tickets", {
+  library <- made_up_library(c("#include <pwd.h>", "struct passwd *getpwuid(uid_t user) { return 0; }"))
+  got <- in_child("
+    path <- file.path(tempfile('own-'), 'ticket')
+    avenir:::write_ticket(path, 'words')
+    mark('result', c(readLines(path), Sys.info()[['effective_user']]))", environment = paste0("LD_PRELOAD=", library))
+  expect_identical(got, c("words", "unknown"))
+})
+
+test_that("a ticket that cannot be written, or not as a whole, is an error with the reason", {
+  library <- made_up_library(c(
+    "#include <signal.h>", "#include <sys/resource.h>",
+    "void limit_files(int *bytes) {", "  struct rlimit limit;", "  getrlimit(RLIMIT_FSIZE, &limit);",
+    "  limit.rlim_cur = *bytes < 0 ? limit.rlim_max : *bytes;", "  signal(SIGXFSZ, SIG_IGN);",
+    "  setrlimit(RLIMIT_FSIZE, &limit);", "}"))
+  got <- in_child(sprintf("
+    dyn.load('%s')
+    path <- file.path(tempfile('own-'), 'ticket')
+    write <- function() tryCatch(avenir:::write_ticket(path, 'words'), error = identity)
+    invisible(write())  # makes the folder
+    invisible(.C('limit_files', 3L))
+    full <- write()
+    invisible(.C('limit_files', -1L))
+    unlink(path)
+    dir.create(path)
+    taken <- write()
+    mark('result', list(full, taken))", library))
+  for (error in got) expect_s3_class(error, "avenir_worker_start_error")
+  expect_match(conditionMessage(got[[1L]]), "File too large|is the disk full")
+  expect_match(conditionMessage(got[[2L]]), "cannot be written")
+})

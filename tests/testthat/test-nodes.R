@@ -190,3 +190,20 @@ test_that("workers, ranks and attempts come from arguments and from what Slurm s
   withr_env(c(PBS_ARRAY_INDEX = "undefined", SGE_TASK_ID = "3"),
             expect_identical(node$node_rank("PBS_ARRAY_INDEX,SGE_TASK_ID", "1"), 2L))
 })
+
+test_that("an OpenSSL that could not be loaded for once is looked for again", {
+  skip_if(nzchar(avenir:::cpp_tls_missing()), "TLS is not there")
+  library <- made_up_library(c(
+    "#define _GNU_SOURCE", "#include <dlfcn.h>", "#include <stdlib.h>", "#include <string.h>",
+    "void *dlopen(const char *name, int flags) {",
+    "  static void *(*next)(const char *, int);",
+    "  if (!next) next = dlsym(RTLD_NEXT, \"dlopen\");",
+    "  return name && strstr(name, \"libssl\") && getenv(\"NO_SSL_NOW\") ? NULL : next(name, flags);", "}"))
+  got <- in_child("
+    Sys.setenv(NO_SSL_NOW = 1)
+    first <- avenir:::cpp_tls_missing()
+    Sys.unsetenv('NO_SSL_NOW')
+    mark('result', c(first, avenir:::cpp_tls_missing()))", environment = paste0("LD_PRELOAD=", library))
+  expect_match(got[1L], "cannot be loaded")
+  expect_identical(got[2L], "")
+})

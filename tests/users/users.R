@@ -3,10 +3,11 @@
 #
 #   Rscript users.R
 #
-# Prints Markdown; status 1 when anything can be reached.
+# Twice: with a folder for temporary files as systems have it, and with one that is the other user's and open to all,
+# who may remove names from it. Prints Markdown; status 1 when anything can be reached.
 
 here <- dirname(normalizePath(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1L])))
-rscript <- file.path(R.home("bin"), "Rscript")
+source(file.path(here, "..", "soak", "support.R"))
 owner <- "daemon"
 other <- "nobody"
 
@@ -24,12 +25,8 @@ as_user <- function(user, words) {
   suppressWarnings(system2("runuser", c("-u", user, "--", shQuote(words)), stdout = TRUE, stderr = FALSE))
 }
 
-wait_for <- function(condition, limit = 120) {
-  deadline <- proc.time()[["elapsed"]] + limit
-  while (!isTRUE(condition())) {
-    if (proc.time()[["elapsed"]] > deadline) stop("the session does not get on: ", toString(readLines(log)))
-    Sys.sleep(0.05)
-  }
+await <- function(condition) {
+  if (!wait_for(condition, 120)) stop("the session does not get on: ", toString(readLines(log)))
 }
 
 start_session <- function() {
@@ -38,12 +35,6 @@ start_session <- function() {
   system2("chown", c(owner, folder))
   folder
 }
-
-folder <- start_session()
-temporary <- file.path(folder, "tmp")
-log <- paste0(folder, "-log")
-run <- sprintf("cd / && env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=%s TMPDIR=%s R_LIBS=%s runuser -u %s -- %s --vanilla %s %s >%s 2>&1 &",
-               folder, base, library_of_package, owner, rscript, file.path(scripts, "session.R"), folder, log)
 
 processes_of_owner <- function() {
   pids <- grep("^[0-9]+$", list.files("/proc"), value = TRUE)
@@ -69,7 +60,7 @@ look_at_processes <- function(pids) {
 }
 
 look_at_files <- function(pids) {
-  open_to_others <- sprintf("find /tmp /var/tmp /dev/shm /run -user %s -perm /007 -not -type l 2>/dev/null", owner)
+  open_to_others <- sprintf("find %s /tmp /var/tmp /dev/shm /run -user %s -perm /007 -not -type l 2>/dev/null", place, owner)
   found <- suppressWarnings(system(open_to_others, intern = TRUE))
   reached <- sprintf("for f in %s; do { test -r $f || test -w $f || test -x $f; } && echo $f; done",
                      paste(c("/nowhere", shQuote(found)), collapse = " "))
@@ -94,18 +85,13 @@ look_at_ports <- function(pids) {
 # Of the cluster: an authenticated port is what it is for, at the address that was given.
 look_at_other_ports <- function(pids) grep("^0100007F:", look_at_ports(pids), value = TRUE, invert = TRUE)
 
-words_of <- function(pid, file) {
-  bytes <- tryCatch(suppressWarnings(readBin(file.path("/proc", pid, file), raw(), 1e6)), error = function(e) raw())
-  rawToChar(bytes[bytes != as.raw(0L)])
-}
-
 # A ticket's parts that are long enough to be secret, and the processes that show one.
 look_at_secrets <- function(pids) {
   ticket <- unlist(strsplit(as.character(unlist(readRDS(file.path(folder, "ticket")))), "[^A-Za-z0-9+/=_-]+"))
   secrets <- ticket[nchar(ticket) >= 32L]
   stopifnot(length(secrets) > 0L)
   shown <- function(pid) {
-    text <- paste(words_of(pid, "cmdline"), words_of(pid, "environ"))
+    text <- paste(read_proc(pid, "cmdline"), read_proc(pid, "environ"))
     any(vapply(secrets, grepl, NA, text, fixed = TRUE))
   }
   Filter(shown, pids)
@@ -117,20 +103,66 @@ looks$multicore <- looks$multisession
 looks$cluster <- c(looks$multisession[c("processes", "files", "names")],
                    list(`other ports` = look_at_other_ports, `secrets in arguments or variables` = look_at_secrets))
 
-system(run)
-good <- TRUE
-cat("| plan | processes | look | found |\n|---|---|---|---|\n")
-for (name in names(looks)) {
-  wait_for(function() file.exists(file.path(folder, name)))
-  pids <- processes_of_owner()
-  for (look in names(looks[[name]])) {
-    found <- unique(looks[[name]][[look]](pids))
-    good <- good && !length(found)
-    cat(sprintf("| %s | %d | %s | %s |\n", name, length(pids), look,
-                if (length(found)) paste0("**", toString(found), "**") else "nothing"))
-  }
-  file.create(file.path(folder, paste0("next-", name)))
+# ---- Secrets of sessions with the same seed ----
+
+# The key, the plan's folder and its file names of a session of its own.
+secrets <- function() {
+  code <- paste("set.seed(1); suppressPackageStartupMessages(library(avenir)); set.seed(1);",
+                "options(avenir.cluster.address = '127.0.0.1', avenir.cluster.folder = tempfile());",
+                "plan(cluster, workers = workers_command('nohup {command} >/dev/null 2>&1 &'));",
+                "b <- plan('backend'); t <- avenir:::cpp_cluster_ticket(b$engine, 'seeds', 2L, '127.0.0.1');",
+                "cat(strsplit(t, ' ')[[1L]][c(5, 7)], value(future(dirname(tempdir()))), '\\n')")
+  words <- c("env", paste0("R_LIBS=", library_of_package), paste0("TMPDIR=", base), rscript, "--vanilla", "-e", code)
+  strsplit(utils::tail(as_user(owner, words), 1L), " ", fixed = TRUE)[[1L]]
 }
-wait_for(function() !length(processes_of_owner()))
+
+look_at_seeds <- function() {
+  one <- secrets()
+  another <- secrets()
+  stopifnot(length(one) >= 3L, nchar(one[2L]) == 64L)
+  intersect(one, another)
+}
+
+# ---- All ----
+
+good <- TRUE
+
+tell <- function(plan, count, look, found) {
+  good <<- good && !length(found)
+  table_row(c(plan, count, look, if (length(found)) paste0("**", toString(found), "**") else "nothing"))
+}
+
+# `place`: the session's folder for temporary files.
+look_at_session <- function(place) {
+  folder <<- start_session()
+  place <<- place
+  log <<- paste0(folder, "-log")
+  form <- paste("cd / && env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=%s TMPDIR=%s R_LIBS=%s",
+                "runuser -u %s -- %s --vanilla %s %s >%s 2>&1 &")
+  run <- sprintf(form, folder, place, library_of_package, owner, rscript, file.path(scripts, "session.R"), folder, log)
+  system(run)
+  for (name in names(looks)) {
+    await(function() file.exists(file.path(folder, name)))
+    pids <- processes_of_owner()
+    for (look in names(looks[[name]])) tell(name, length(pids), look, unique(looks[[name]][[look]](pids)))
+    file.create(file.path(folder, paste0("next-", name)))
+  }
+  await(function() !length(processes_of_owner()))
+}
+
+others_folder <- file.path(scripts, "tmp")
+dir.create(others_folder)
+system2("chown", c(other, others_folder))
+Sys.chmod(others_folder, "0777", use_umask = FALSE)
+
+folder <- place <- log <- NULL
+for (where in c(base, others_folder)) {
+  cat("\nTemporary files in ", where, ":\n\n", sep = "")
+  table_head(c("plan", "processes", "look", "found"))
+  look_at_session(where)
+}
+cat("\n")
+table_head(c("plan", "sessions", "look", "found"))
+tell("cluster", 2L, "secrets that a seed fixes", look_at_seeds())
 unlink(scripts, recursive = TRUE)
 if (!good) quit(status = 1L)
