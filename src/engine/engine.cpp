@@ -401,9 +401,7 @@ void Engine::dispatch() {
 
 // Futures that nobody has collected yet are different workers', as long as there are any: as in future, where a worker
 // is busy until its answer is collected, and all are there when plan() returns.
-bool Engine::has_had_its_turn(const WorkerLink& worker) {
-  return jobs_.count(worker.last_task) > 0 || (worker.answers > 0 && others_come());
-}
+bool Engine::has_had_its_turn(const WorkerLink& worker) { return jobs_.count(worker.last_task) > 0; }
 
 // A future is next, and workers that have done nothing yet are ready, or about to be.
 bool Engine::others_come() {

@@ -256,12 +256,14 @@ class Engine final : private sys::ForkAware {
   void worker_died(WorkerLink& worker, const std::string& start_failure);
   std::string describe_start_failure(const WorkerLink& worker, const std::string& reason) const;
   void reap_own_child(WorkerLink& worker);
+  void tell_losses(WorkerLink& worker);
   void bury_worker(WorkerLink& worker);
   void flush_worker(WorkerLink& worker);
   void interrupt_worker(WorkerLink& worker, uint64_t from);
   bool runs_uncancelled(const WorkerLink& worker);
   void handle_worker_deadlines(WorkerLink& worker);
   void grace_is_over(WorkerLink& worker);
+  void reap_later(WorkerLink& worker);
   void end_worker(WorkerLink& worker);
   void replace_late(WorkerLink& worker);
   void watch_time(WorkerLink& worker, const Job& job);

@@ -168,8 +168,8 @@ void Engine::grace_is_over(WorkerLink& worker) {
     reap_own_child(worker);
     if (std::exchange(worker.may_end, false) && !worker.exit.known)
       end_worker(worker);
-    else if (worker.own_child && !worker.exit.known && worker.job == 0)
-      worker.deadline = Deadline::in_seconds(kExitNewsSeconds);  // nobody waits for it, and somebody has to reap it
+    else if (worker.own_child && !worker.exit.known)
+      reap_later(worker);
     else
       bury_worker(worker);
   } else if (worker.state == State::kStarting && worker.pid < 0 && template_) {
@@ -179,6 +179,12 @@ void Engine::grace_is_over(WorkerLink& worker) {
     sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
     worker_died(worker, "did not answer within " + std::to_string(std::lround(options_.start_timeout)) + " s");
   }
+}
+
+// It takes its time to end: nobody waits for that any longer, but somebody has to reap it.
+void Engine::reap_later(WorkerLink& worker) {
+  tell_losses(worker);
+  worker.deadline = Deadline::in_seconds(kExitNewsSeconds);
 }
 
 // It has had the time to do so by itself.

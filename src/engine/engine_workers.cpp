@@ -415,15 +415,21 @@ void Engine::take_unsent(WorkerLink& worker) {
   }
 }
 
-void Engine::bury_worker(WorkerLink& worker) {
+// To those who wait for what it was doing.
+void Engine::tell_losses(WorkerLink& worker) {
+  if (std::exchange(worker.losses_told, true)) return;
   take_unsent(worker);
   find_cause(worker);
-  if (Job* const job = find(worker.job)) {
-    if (job->is_map())
-      lose_elements(worker, *job);
-    else if (job->open(0))
-      lose_task(worker, *job);
-  }
+  Job* const job = find(worker.job);
+  if (job == nullptr) return;
+  if (job->is_map())
+    lose_elements(worker, *job);
+  else if (job->open(0))
+    lose_task(worker, *job);
+}
+
+void Engine::bury_worker(WorkerLink& worker) {
+  tell_losses(worker);
   // One that ends unused again and again must not be replaced for ever.
   if (worker.ready && worker.job == 0 && worker.answers == 0) ++start_failures_;
   std::error_code ignored;

@@ -62,6 +62,7 @@ struct WorkerLink {
   // until it heeds that.
   base::Deadline replace_at = base::Deadline::never();
   bool replaced = false;
+  bool losses_told = false;                           // dying: of what it was doing, to those who wait for it
   wire::LossCause cause = wire::LossCause::kUnknown;  // why we have killed it, if we have
   std::string note;
   std::map<shm::SegmentId, std::weak_ptr<shm::Segment>> segments;  // that it was sent

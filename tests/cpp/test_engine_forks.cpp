@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -174,6 +176,35 @@ uint64_t occupy(TestSession& session, const std::string& fifo) {
   session.wait_started(job);
   return job;
 }
+
+// Holds a process that allows it, so that its parent cannot reap it when it has ended.
+class Holder {
+ public:
+  explicit Holder(pid_t held) {
+    auto [ours, its] = sys::make_socket_pair();
+    holder_ = ::fork();
+    if (holder_ == 0) {
+      ours.reset();
+      char byte = ::ptrace(PTRACE_SEIZE, held, nullptr, nullptr) == 0 ? 'y' : 'n';
+      (void)!::write(its.get(), &byte, 1);
+      (void)!::read(its.get(), &byte, 1);
+      ::_exit(0);
+    }
+    end_ = std::move(ours);
+    its.reset();
+    char byte = 'n';
+    REQUIRE(::read(end_.get(), &byte, 1) == 1);
+    REQUIRE(byte == 'y');
+  }
+  void let_go() {
+    end_.reset();
+    CHECK(::waitpid(holder_, nullptr, 0) == holder_);
+  }
+
+ private:
+  pid_t holder_;
+  sys::OwnFd end_;
+};
 
 class LeavesNothing {
  public:
@@ -352,6 +383,24 @@ TEST_CASE("a fork that lives on without its connection is killed, and what it di
   });
   CHECK(session.loss_of(job).signal == SIGKILL);
   CHECK(session.value_of(submit(session, [](Fork& fork) { fork.answer("alive"); })) == "alive");
+}
+
+TEST_CASE("a fork that takes its time to end is told of as lost before, and reaped then") {
+  const LeavesNothing nothing;
+  const TempFolder folder;
+  TestSession session(forks(1));
+  const uint64_t job = submit(session, [fifo = make_fifo(folder)](Fork& fork) {
+    ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    run_task(fork, [&] { fork.wait_at(fifo); });
+  });
+  session.wait_started(job);
+  const pid_t pid = session.engine().worker_infos().at(0).pid;
+  Holder holder(pid);
+  ::kill(pid, SIGKILL);
+  CHECK(session.loss_of(job).status_known == 0);
+  CHECK(session.value_of(submit(session, [](Fork& fork) { fork.answer("alive"); })) == "alive");
+  holder.let_go();
+  CHECK(eventually([&] { return ::kill(pid, 0) < 0 && errno == ESRCH; }));
 }
 
 TEST_CASE("a parked fork that is cancelled is told so and gone, the one that runs goes on") {

@@ -5,6 +5,7 @@
 
 #include <iterator>
 #include <map>
+#include <vector>
 
 #include "mock.h"
 
@@ -18,7 +19,14 @@ struct Allocation {
 pid_t process = 0;  // that called cuInit()
 int current = -1;   // the context's device
 std::map<unsigned long long, Allocation> allocations;
+std::vector<void*> of_contexts;  // events and pinned memory: they end with their context
 long launches = 0;
+
+void* of_context(size_t bytes) {
+  void* const made = std::malloc(bytes);
+  of_contexts.push_back(made);
+  return made;
+}
 
 constexpr int kInvalid = 1, kOutOfMemory = 2, kNotInitialized = 3, kNoDevice = 100, kBadDevice = 101, kBadImage = 200,
               kNotFound = 500;
@@ -63,6 +71,8 @@ MOCK long mock_statistic(const char* name) {
 MOCK void mock_reset() {
   for (const auto& [address, allocation] : allocations) std::free(reinterpret_cast<void*>(address));
   allocations.clear();
+  for (void* const made : of_contexts) std::free(made);
+  of_contexts.clear();
   launches = 0;
   process = 0;
 }
@@ -136,7 +146,7 @@ MOCK int cuStreamSynchronize(void*) {
 }
 MOCK int cuEventCreate(void** event, unsigned) {
   MOCK_BEGIN("cuEventCreate");
-  *event = new Event{};
+  *event = of_context(sizeof(Event));
   return 0;
 }
 MOCK int cuEventRecord(void* event, void*) {
@@ -193,7 +203,7 @@ MOCK int cuMemGetInfo_v2(size_t* free, size_t* total) {
 }
 MOCK int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
   MOCK_BEGIN("cuMemHostAlloc");
-  *address = std::malloc(bytes);
+  *address = of_context(bytes);
   return 0;
 }
 MOCK int cuMemcpyHtoDAsync_v2(unsigned long long to, const void* from, size_t bytes, void*) {
