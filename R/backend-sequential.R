@@ -42,6 +42,11 @@ backend_map.sequential_backend <- function(backend, job, relay) {
   note_environment_variables()
   run <- new_run(job, backend$split)
   on.exit(capture_close(run$capture))
+  device <- getOption("device")
+  on.exit(options(device = device), add = TRUE)
+  options(device = noted_device(device, function() {
+    run$capture$opened_device <- list(default_device = calls_to_device(sys.calls(), in_map = TRUE))
+  }))
   in_kept_session(job, evaluate_map(run, relay))
 }
 
@@ -79,7 +84,9 @@ with_noted_device <- function(expr) {
   opened <- NULL
   device <- getOption("device")
   on.exit(options(device = device))
-  options(device = noted_device(device, function() opened <<- list(default_device = heads_of_calls(sys.calls()))))
+  options(device = noted_device(device, function() {
+    opened <<- list(default_device = calls_to_device(sys.calls(), in_map = FALSE))
+  }))
   outcome <- expr
   outcome$misuse <- c(outcome$misuse, opened)
   outcome
@@ -109,11 +116,22 @@ run_element <- function(run) {
 # nothing.
 evaluate_run <- function(run) {
   seeds <- run$job$seeds
+  run$before <- look_around(run$capture$sink)
   repeat {
     caught <- cpp_evaluate_run(run$call, run$job$x, run$job$order, seeds$seeds, seeds$base, run$values, run$progress,
                                run$capture, run$capture$output, if (run$check_rng) run$seed %||% FALSE)
-    if (has_drawn(run) || caught || position_of(run) == run$size) return()
+    if (has_drawn(run) | has_left(run) || caught || position_of(run) == run$size) return()
   }
+}
+
+# TRUE when elements have left something behind since it was last looked.
+has_left <- function(run) {
+  left <- c(left_behind(run$before), run$capture$opened_device)
+  if (is.null(left)) return(FALSE)
+  run$misuse <- left
+  run$capture$opened_device <- NULL
+  run$before <- look_around(run$capture$sink)
+  TRUE
 }
 
 # TRUE for the first element that drew random numbers though none were declared: one report is enough.
@@ -131,6 +149,7 @@ evaluate_map <- function(run, relay) {
   on.exit(if (!complete) harvest_run(run))
   while (position_of(run) < run$size) {
     outcome <- with_capture(run$capture, evaluate_run(run))
+    if (!is.null(outcome$error)) has_left(run)
     record <- run_record(run, outcome)
     if (!is.null(record)) put_in_place(run, relay(run_element(run), record))
     run$progress <- rep(position_of(run), 2L)
@@ -166,8 +185,10 @@ run_record <- function(run, outcome) {
   caught <- capture_take(run$capture)
   rng <- run$rng
   run$rng <- FALSE
-  plain <- is.null(error) && !rng && !length(caught$conditions) && !nzchar(caught$stdout %||% "")
-  if (!plain) new_record(NULL, TRUE, caught$stdout, caught$conditions, error, rng)
+  misuse <- run$misuse
+  run$misuse <- NULL
+  plain <- is.null(error) && !rng && is.null(misuse) && !length(caught$conditions) && !nzchar(caught$stdout %||% "")
+  if (!plain) new_record(NULL, TRUE, caught$stdout, caught$conditions, error, rng, misuse = misuse)
 }
 
 element_in_words <- function(run) sprintf("element %d of %s()", run_element(run), run$job$name %||% "a map")

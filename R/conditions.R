@@ -88,8 +88,8 @@ reference_name <- function(x) {
 # ---- What a future leaves behind ----
 
 # What the options ask for about each kind of thing that left_behind() or the default device's note tells of: a warning,
-# an error, or NULL.
-left_behind_reports <- function(misuse, future) {
+# an error, or NULL. `what` has left it, if no future.
+left_behind_reports <- function(misuse, future, what = sprintf("Future (%s)", label_of(future))) {
   known <- list(globals = list("globalenv", "GlobalEnvMisuse"), connections = list("connections", "ConnectionMisuse"),
                 devices = list("devices", "DeviceMisuse"),
                 default_device = list("defaultDevice", "DefaultDeviceMisuse"))
@@ -100,7 +100,8 @@ left_behind_reports <- function(misuse, future) {
     action <- option_choice(sprintf("future.%s.onMisuse", about[[1L]]), choices)
     if (action == "ignore") return(NULL)
     found <- as.list(misuse[[kind]])
-    condition <- misuse_condition(about[[2L]], NULL, NULL, found, future = future, uuid = future$uuid)
+    condition <- misuse_condition(about[[2L]], misuse_message(about[[2L]], what, found), NULL, found, future = future,
+                                  uuid = future$uuid)
     if (action == "error") misuse_error(condition) else misuse_warning(condition)
   })
 }

@@ -216,9 +216,14 @@ noted_device <- function(device, opened) {
   force(device)
   function(...) {
     opened()
-    open <- if (is.character(device)) get(device, mode = "function") else device
+    open <- if (is.character(device)) device_function(device) else device
     open(...)
   }
+}
+
+# As R looks for it.
+device_function <- function(name) {
+  get0(name, globalenv(), mode = "function", ifnotfound = get0(name, asNamespace("grDevices"), mode = "function"))
 }
 
 # Of the calls in force when an error is signaled or a device opened: those that the future's expression has made. R
@@ -237,7 +242,14 @@ is_future_call <- function(call) {
     is.call(call[[2L]]) && identical(call[[2L]][[1L]], quote(quote))
 }
 
-# "plot -> plot.default -> plot.new"
-heads_of_calls <- function(calls) {
-  paste(vapply(calls_inside_future(calls), function(call) deparse(call[[1L]], nlines = 1L)[1L], ""), collapse = " -> ")
+# "plot -> plot.default -> plot.new": all of a future's, of a map's element the last three.
+calls_to_device <- function(calls, in_map) {
+  calls <- if (in_map) last_calls(calls, 3L) else calls_inside_future(calls)
+  paste(vapply(calls, function(call) deparse(call[[1L]], nlines = 1L)[1L], ""), collapse = " -> ")
+}
+
+# Before that of the device itself, which is no function by name.
+last_calls <- function(calls, count) {
+  device <- max(0L, which(vapply(calls, function(call) is.function(call[[1L]]), NA)))
+  calls[seq_along(calls) < device & seq_along(calls) >= device - count]
 }

@@ -349,24 +349,32 @@ located_error <- function(error, i, names) {
   error
 }
 
-# `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once: as a warning
-# at the end or before the error, as an error at once. `here`: elements are evaluated in this session, so that an
-# interrupt means the map.
+# `element(i, record)` relays one element. That random numbers were drawn without a seed is reported once, and so is
+# each kind of thing that elements have left behind, for the first: as a warning at the end or before the error, as an
+# error at once. `here`: elements are evaluated in this session, so that an interrupt means the map.
 new_map_relay <- function(job, failure, here) {
-  misuse <- NULL
+  misuse <- list()
   finish <- function() {
-    if (!is.null(misuse)) warning(misuse)
-    misuse <<- NULL
+    reports <- misuse
+    misuse <<- list()
+    for (report in reports) warning(report)
+  }
+  note <- function(i, report) {
+    kind <- class(report)[1L]
+    if (is.null(report) || !is.null(misuse[[kind]])) return()
+    if (inherits(report, "error")) fail(i, report)
+    misuse[[kind]] <<- report
   }
   fail <- function(i, error) {
     if (!inherits(error, "interrupt")) failure$element <- as.integer(i)
     stop(as_map_error(error, job))
   }
   show <- function(i, record) {
-    if (isTRUE(record$rng)) misuse <<- map_rng_misuse(job$label, job$seed_name)
     relay_stdout(record$stdout)
     relay_conditions(record$conditions)
-    if (inherits(misuse, "error")) fail(i, misuse)
+    what <- sprintf("Element %d of %s()", as.integer(i), job$name %||% "a map")
+    for (report in left_behind_reports(record$misuse, NULL, what)) note(i, report)
+    if (isTRUE(record$rng)) note(i, map_rng_misuse(job$label, job$seed_name))
   }
   keeps <- function(error) {
     job$keep_going && !inherits(error, c("avenir_worker_start_error", if (here) "interrupt"))

@@ -57,6 +57,7 @@ SEXP cpp_evaluate_run(SEXP call, SEXP x, SEXP order, SEXP seeds, SEXP base, SEXP
   return rbridge::door([&]() -> SEXP {
     std::optional<worker::Streams> streams;
     if (base != R_NilValue) streams.emplace(INTEGER(base));
+    worker::Surroundings surroundings;
     const SEXP watched = TYPEOF(watched_seed) == LGLSXP ? R_UnboundValue : watched_seed;
     const worker::SessionRun run{call,
                                  x,
@@ -68,7 +69,8 @@ SEXP cpp_evaluate_run(SEXP call, SEXP x, SEXP order, SEXP seeds, SEXP base, SEXP
                                  capture,
                                  watched_seed == R_NilValue ? nullptr : watched,
                                  streams ? &*streams : nullptr,
-                                 output_of(output)};
+                                 output_of(output),
+                                 &surroundings};
     const worker::SessionRun* const given = &run;
     bool caught = false;
     bool* const target = &caught;

@@ -176,6 +176,9 @@ open_job <- function(context) {
   if (length(context$globals) > 0L) list2env(context$globals, globalenv())
   if (is.null(context$kernel)) return(open_future(context))
   state$seeded <- context$seeded
+  state$opened_device <- NULL
+  state$before <- look_around()
+  state$devices <- state$before$devices
   one <- make_element_call(context$kernel, context$fun, context$args)
   if (context$listed_seeds) seeded_element_call(one) else one
 }
@@ -193,7 +196,7 @@ is_timed <- function(context) length(context$timeout) > 0L && is.finite(context$
 open_future <- function(context) {
   state$seeded <- is.integer(context$seed)
   if (state$seeded) assign(".Random.seed", context$seed, globalenv())
-  state$opened_device <- NULL
+  state$opened_device <- state$devices <- NULL
   state$before <- look_around()
   make_future_call(context$expr)
 }
@@ -202,16 +205,26 @@ open_future <- function(context) {
 # does not draw to its devices.
 left_in_worker <- function() {
   left <- c(left_behind(state$before), state$opened_device)
-  if (!is.null(left$devices)) close_devices(seq_along(.Devices)[unlist(.Devices) != ""], state$before$devices)
+  if (!is.null(left$devices)) close_devices(state$before$devices)
   left
 }
 
-close_devices <- function(numbers, before) {
-  known <- seq_along(before)[before != ""]
-  for (number in setdiff(numbers, c(1L, known))) grDevices::dev.off(number)
+# The same of an element of a map.
+left_by_element <- function() {
+  left <- c(left_behind(state$before), state$opened_device)
+  state$opened_device <- NULL
+  state$before <- look_around()
+  left
 }
 
-note_default_device <- function() state$opened_device <- list(default_device = heads_of_calls(sys.calls()))
+close_devices <- function(before) {
+  numbers <- function(devices) seq_along(devices)[devices != ""]
+  for (number in setdiff(numbers(unlist(.Devices)), c(1L, numbers(before)))) grDevices::dev.off(number)
+}
+
+note_default_device <- function() {
+  state$opened_device <- list(default_device = calls_to_device(sys.calls(), in_map = !is.null(state$devices)))
+}
 
 calls_to_error <- function() calls_inside_future(sys.calls())
 
@@ -225,6 +238,8 @@ attach_package <- function(package) {
 # After every job, whether it left traces or not.
 end_job <- function() {
   setTimeLimit()
+  if (!is.null(state$devices)) close_devices(state$devices)
+  state$devices <- NULL
   if (isNamespaceLoaded("avenir")) getNamespace("avenir")$reset_worker_plan()
 }
 

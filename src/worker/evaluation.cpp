@@ -262,6 +262,30 @@ void Evaluator::settle_error(engine::Interruption interrupted) {
   UNPROTECT(1);
 }
 
+void Evaluator::note_surroundings() {
+  Surroundings* const noted = &surroundings_;
+  if (!capture_.surroundings) rbridge::stops_jumps([noted] { noted->note(); }, token_);
+}
+
+bool Evaluator::has_left_something() const {
+  const Surroundings* const noted = &surroundings_;
+  static const SEXP state = Rf_install("state");
+  const SEXP notes = rbridge::variable(state, functions_);
+  bool changed = true;
+  bool* const target = &changed;
+  rbridge::stops_jumps([noted, notes, target] { *target = noted->changed(notes); }, token_);
+  return changed;
+}
+
+// Not protected.
+SEXP Evaluator::left_by_element() {
+  if (capture_.surroundings || !has_left_something()) return R_NilValue;
+  const SEXP left = PROTECT(call_own("left_by_element"));
+  note_surroundings();
+  UNPROTECT(1);
+  return left;
+}
+
 // The record of a result that cannot be sent.
 void Evaluator::serialize_refusal(SEXP output, bool used_generator, base::Bytes& bytes) {
   SET_VECTOR_ELT(held_, kValue, R_NilValue);
@@ -278,7 +302,7 @@ Outcome Evaluator::result(engine::Interruption interrupted, bool value_has_visib
   const bool used_generator = generator_before_ != nullptr && generator_state() != generator_before_;
   const SEXP output = PROTECT(take_output());
   if (failed_) settle_error(interrupted);
-  const SEXP left = PROTECT(capture_.surroundings && value_has_visible ? call_own("left_in_worker") : R_NilValue);
+  const SEXP left = PROTECT(value_has_visible ? call_own("left_in_worker") : left_by_element());
   const SEXP got = VECTOR_ELT(held_, kValue);
   const bool visible = !value_has_visible || failed_ || is_true(VECTOR_ELT(got, 1));
   const bool plain = !failed_ && visible && output == R_NilValue && !used_generator && left == R_NilValue &&

@@ -6,6 +6,7 @@
 #include "engine/worker_port.h"
 #include "rbridge/r.h"
 #include "shm/segment.h"
+#include "worker/surroundings.h"
 
 namespace avenir::worker {
 
@@ -13,12 +14,12 @@ namespace avenir::worker {
 struct Capture {
   bool output = true;
   bool random_numbers = false;  // report when the generator was used
-  bool surroundings = false;    // a future: report what it leaves behind, and the calls that led to its error
+  bool surroundings = false;    // a future: look what it leaves behind, and report the calls that led to its error
 };
 
 enum class Outcome {
   kPlain,   // a value and nothing else
-  kRecord,  // output, conditions, an error, or use of the generator
+  kRecord,  // output, conditions, an error, use of the generator, or something left behind
 };
 
 // Evaluates R code in a worker at about a microsecond a call: R's global calling handlers, registered once,
@@ -34,6 +35,9 @@ class Evaluator {
 
   // The settings of the job whose calls follow. `context` is the list described in R/backend-multisession.R.
   void set_job(SEXP context);
+
+  // What is there before the elements of a map: who leaves something behind has it reported.
+  void note_surroundings();
 
   // Called with the bytes of a condition that is to be relayed at once.
   using ImmediateSink = void (*)(void* data, const base::Bytes& bytes);
@@ -72,12 +76,15 @@ class Evaluator {
   bool serialize_guarded(SEXP object, base::Bytes& bytes);
   bool serialize_result(SEXP object, base::Bytes& bytes);
   void relay_now(SEXP condition);
+  bool has_left_something() const;
+  SEXP left_by_element();
 
   SEXP functions_;
   SEXP token_;
   SEXP held_;  // list: value, error, calls of the error, conditions (pairlist, last first), classes, excluded classes,
                // immediate classes, the generator's state at the beginning
   Capture capture_;
+  Surroundings surroundings_;
   SEXP generator_before_ = nullptr;
   Mode mode_ = Mode::kIdle;
   bool failed_ = false;

@@ -25,6 +25,7 @@ bool may_have_drawn(const SessionRun& run) {
 
 bool evaluate_run(const SessionRun& run) {
   const auto size = static_cast<double>(Rf_xlength(run.values));
+  run.surroundings->note();
   while (*run.begun < size) {
     const auto position = static_cast<R_xlen_t>((*run.begun)++);
     const R_xlen_t i = run.order == R_NilValue ? position : INTEGER_ELT(run.order, position) - 1;
@@ -34,7 +35,7 @@ bool evaluate_run(const SessionRun& run) {
     UNPROTECT(1);
     *run.over = *run.begun;
     const bool caught = has_caught(run);
-    if (caught || may_have_drawn(run)) return caught;
+    if (caught || may_have_drawn(run) || run.surroundings->changed(run.capture)) return caught;
   }
   return false;
 }

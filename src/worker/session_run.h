@@ -2,6 +2,7 @@
 
 #include "rbridge/output_connection.h"
 #include "worker/elements.h"
+#include "worker/surroundings.h"
 
 namespace avenir::worker {
 
@@ -14,13 +15,15 @@ struct SessionRun {
   SEXP values;        // list, filled in place
   double* begun;      // how many elements were
   double* over;       // how many elements are
-  SEXP capture;       // environment with the list `conditions`
+  SEXP capture;       // environment with the list `conditions`, and what Surroundings looks for
   SEXP watched_seed;  // a run ends when `.Random.seed` is another object; nullptr: it does not
   Streams* streams;
   const rbridge::PrintedOutput* output;
+  Surroundings* surroundings;
 };
 
-// Evaluates until an element has something to relay (output, conditions, perhaps use of the generator) or none is left.
+// Evaluates until an element has something to relay (output, conditions, perhaps use of the generator or what it has
+// left behind) or none is left.
 // True when there is output or a condition. May jump: call it guarded.
 bool evaluate_run(const SessionRun& run);
 

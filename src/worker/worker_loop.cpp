@@ -219,7 +219,9 @@ class Loop {
     context_.reset(context);
     evaluator_.set_job(context);
     timed_ = Rf_asLogical(Rf_eval(Rf_lang2(Rf_install("is_timed"), context), functions_)) == 1;
-    return call_own("open_job", context);
+    const bool opened = call_own("open_job", context);
+    evaluator_.note_surroundings();
+    return opened;
   }
 
   void send_result(uint64_t element, Interruption interrupted, bool value_has_visible) {

@@ -98,5 +98,67 @@ for (name in names(conformance_plans())) {
     expect_identical(seen[3], "error: e")
     if (name == "sequential") close_left(as.integer(sub("message: ", "", seen[1])))
   })
+
+  # Of what a map's elements do that `f` does. Connections that are left to this session are closed.
+  misuses_of <- function(f, ...) {
+    before <- getAllConnections()
+    on.exit(for (number in setdiff(getAllConnections(), before)) close_left(number))
+    seen <- list()
+    ended <- withCallingHandlers(tryCatch(future_lapply(1:4, f, ...), error = identity), warning = function(w) {
+      seen <<- c(seen, list(w))
+      invokeRestart("muffleWarning")
+    })
+    list(seen = seen, ended = ended)
+  }
+
+  local_test("the first element of a map to leave a connection open is reported, and no other", {
+    found <- misuses_of(function(i) {
+      if (i > 1) options(avenir.test.kept = c(getOption("avenir.test.kept"), list(textConnection("a"))))
+      i
+    })
+    expect_length(found$seen, 1L)
+    expect_s3_class(found$seen[[1L]], c("ConnectionMisuseFutureWarning", "MisuseFutureWarning"), exact = FALSE)
+    text <- "^Element 2 of future_lapply\\(\\) .*added: [0-9]+ \\(textConnection, "
+    expect_match(conditionMessage(found$seen[[1L]]), text)
+    expect_identical(found$ended, as.list(1:4))
+  })
+
+  local_test("options make that an error, which ends the map, or nothing", {
+    leave <- function(i) options(avenir.test.kept = c(getOption("avenir.test.kept"), list(textConnection("a"))))
+    local_options(future.connections.onMisuse = "error")
+    expect_s3_class(misuses_of(leave)$ended, "ConnectionMisuseFutureError")
+    options(future.connections.onMisuse = "ignore")
+    expect_length(misuses_of(leave)$seen, 0L)
+  })
+
+  local_test("elements that leave devices open, or open the default one, are reported once for each kind", {
+    local_options(device = "pdf")
+    found <- misuses_of(function(i) {
+      before <- setwd(tempdir())
+      if (i == 2) graphics::plot(1)
+      if (i == 2) grDevices::dev.off()
+      if (i > 2) grDevices::pdf(NULL)
+      setwd(before)
+      i
+    })
+    if (name == "sequential") grDevices::graphics.off()
+    kinds <- vapply(found$seen, function(w) class(w)[1L], "")
+    expect_identical(kinds, c("DefaultDeviceMisuseFutureWarning", "DeviceMisuseFutureWarning"))
+    expect_match(conditionMessage(found$seen[[1L]]), "^Element 2 .*graphics::plot -> plot.default")
+    expect_match(conditionMessage(found$seen[[2L]]), "^Element 3 ")
+    if (name != "sequential") expect_length(misuses_of(function(i) grDevices::dev.cur())$seen, 0L)
+  })
+
+  local_test("an element that closes what it opens is not reported, nor is one that prints", {
+    local_options(future.globalenv.onMisuse = "warning")
+    found <- misuses_of(function(i) {
+      close(file(tempfile(), "w"))
+      print(i)
+    })
+    expect_length(found$seen, 0L)
+    found <- misuses_of(function(i) assign("misused_name", i, envir = globalenv()))
+    suppressWarnings(rm("misused_name", envir = globalenv()))
+    expect_identical(vapply(found$seen, function(w) class(w)[1L], ""), "GlobalEnvMisuseFutureWarning")
+  })
 }
 plan(sequential)
