@@ -325,6 +325,7 @@ void Engine::forget(uint64_t id) {
   if (job == nullptr) return;
   tell_nodes_to_forget(*job);
   if (job->queued) queue_.erase(std::remove(queue_.begin(), queue_.end(), id), queue_.end());
+  note_collected(id);
   jobs_.erase(id);
 }
 
@@ -401,7 +402,15 @@ void Engine::dispatch() {
 
 // Futures that nobody has collected yet are different workers', as long as there are any: as in future, where a worker
 // is busy until its answer is collected, and all are there when plan() returns.
-bool Engine::has_had_its_turn(const WorkerLink& worker) { return jobs_.count(worker.last_task) > 0; }
+bool Engine::has_had_its_turn(const WorkerLink& worker) {
+  return jobs_.count(worker.last_task) > 0 || queue_.front() < worker.collected_before;
+}
+
+void Engine::note_collected(uint64_t task) {
+  if (others_due_.is_never()) return;
+  for (auto& [id, worker] : workers_)
+    if (worker->last_task == task) worker->collected_before = next_job_;
+}
 
 // A future is next, and workers that have done nothing yet are ready, or about to be.
 bool Engine::others_come() {
@@ -433,6 +442,7 @@ bool Engine::feed(WorkerLink& worker) {
 }
 
 void Engine::give_task(WorkerLink& worker, Job& job) {
+  worker.last_task = job.id;
   worker.state = State::kBusy;
   worker.job = job.id;
   watch_time(worker, job);

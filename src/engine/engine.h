@@ -284,6 +284,7 @@ class Engine final : private sys::ForkAware {
   void dispatch();
   bool feed(WorkerLink& worker);
   bool has_had_its_turn(const WorkerLink& worker);
+  void note_collected(uint64_t task);
   bool others_come();
   void give_task(WorkerLink& worker, Job& job);
   void give_map(WorkerLink& worker, Job& job);

@@ -347,7 +347,6 @@ void Engine::job_done(WorkerLink& worker, Job* job) {
   if (job != nullptr && !job->is_map() && job->open(0))
     throw base::Error(base::ErrorKind::kDisconnected, "it left a task without an answer");
   const bool left = worker.in_map && job != nullptr;
-  if (job != nullptr && !job->is_map()) worker.last_task = job->id;
   worker.state = State::kIdle;
   worker.has_no_job();
   if (!worker.own_child) sys::resize_file(worker.log.get(), 0);  // the next job's last words are its own

@@ -49,7 +49,8 @@ struct WorkerLink {
   bool in_map = false;    // counted among the workers that have joined its job
   bool answered = false;  // its job, a task: it only clears up
   uint64_t answers = 0;
-  uint64_t last_task = 0;  // that it has answered
+  uint64_t last_task = 0;         // that it was given
+  uint64_t collected_before = 0;  // which job the answer was collected
   std::string temp_folder;
   sys::ExitStatus exit;
   bool may_end = false;  // dying, and not killed yet: its socket has ended, so that its process most often does, too
