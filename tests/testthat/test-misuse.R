@@ -151,10 +151,10 @@ for (name in names(conformance_plans())) {
 
   local_test("an element that closes what it opens is not reported, nor is one that prints", {
     local_options(future.globalenv.onMisuse = "warning")
-    found <- misuses_of(function(i) {
+    utils::capture.output(found <- misuses_of(function(i) {
       close(file(tempfile(), "w"))
       print(i)
-    })
+    }))
     expect_length(found$seen, 0L)
     found <- misuses_of(function(i) assign("misused_name", i, envir = globalenv()))
     suppressWarnings(rm("misused_name", envir = globalenv()))
