@@ -111,10 +111,20 @@ warn_refused <- function(made, refused) {
 # The functions that workers use, for forks; read once.
 worker_functions <- function() {
   if (is.null(session_state$worker_functions)) {
-    functions <- new.env(parent = baseenv())
-    files <- system.file("worker", c("map-kernel.R", "worker.R"), package = "avenir", mustWork = TRUE)
-    for (file in files) sys.source(file, functions, keep.source = FALSE)
-    session_state$worker_functions <- functions
+    session_state$worker_functions <- tryCatch(read_worker_functions(), error = stop_unreadable)
   }
   session_state$worker_functions
+}
+
+read_worker_functions <- function() {
+  functions <- new.env(parent = baseenv())
+  files <- system.file("worker", c("map-kernel.R", "worker.R"), package = "avenir", mustWork = TRUE)
+  for (file in files) sys.source(file, functions, keep.source = FALSE)
+  functions
+}
+
+# As a fork that the system refuses: for want of descriptors, say.
+stop_unreadable <- function(error) {
+  stop_avenir(sprintf("a fork needs files of the package that cannot be read: %s", conditionMessage(error)),
+              "avenir_overloaded_error")
 }

@@ -119,9 +119,9 @@ soak_objects() {
     'testthat::test_file("tests/testthat/test-shared.R", package = "avenir", load_package = "installed")'
 }
 
-# installed COMMAND...: with the package as it is in this tree, in a library of its own.
+# installed COMMAND...: with the package as it is in this tree, in a library of its own, which other users may read.
 installed() {
-  library=$(mktemp -d "${TMPDIR:-/tmp}/avenir-soak.XXXXXX") || return 1
+  library=$(mktemp -d "${TMPDIR:-/tmp}/avenir-soak.XXXXXX") && chmod 755 "$library" || return 1
   sh tools/install-package.sh "$library" && R_LIBS="$library${R_LIBS:+:$R_LIBS}" "$@"
   status=$?
   rm -rf "$library"

@@ -19,9 +19,9 @@ if (nzchar(left)) dyn.load(arguments[4L])
 # Warnings are no matter here: of fewer workers, say.
 tried <- function() suppressWarnings(outcome(arguments[2L], start, expected))
 
-# With its stack grown: under a limit of memory it could not, which R takes for a crash.
+# With its stack grown, if it may: under a limit of memory it could not, which R takes for a crash.
 grow_stack <- function(depth) if (depth > 0L) grow_stack(depth - 1L) else NULL
-grow_stack(300L)
+if (Cstack_info()[["size"]] > 5e6) grow_stack(300L)
 
 leave("ready", Sys.getpid())
 wait_for_word("go")

@@ -249,3 +249,20 @@ test_that("what forks have sent before they ended is there for a session that wa
   signal_child(child, tools::SIGCONT)
   expect_true(child_value(child, "result"))
 })
+
+test_that("a session that has no descriptor left for its first fork says so, and goes on when it has", {
+  outcome <- in_child(c(
+    "plan(multicore, workers = I(2))",
+    "system(sprintf('prlimit --nofile=60:4096 --pid %d', Sys.getpid()))",
+    "opened <- list()",
+    "repeat {",
+    "  new <- tryCatch(suppressWarnings(file('/dev/null', 'r')), error = function(e) NULL)",
+    "  if (is.null(new)) break",
+    "  opened <- c(opened, list(new))",
+    "}",
+    "refused <- tryCatch(value(future(1)), error = class)",
+    "for (one in opened) close(one)",
+    "mark('result', list(refused, value(future(2))))"))
+  expect_true("avenir_overloaded_error" %in% outcome[[1L]])
+  expect_identical(outcome[[2L]], 2)
+})
