@@ -530,7 +530,8 @@ Value Compiler::if_else(SEXP code) {
 Value Compiler::extremes(SEXP code, const Function& function) {
   bool na_rm = false;
   const Values values = dots(code, na_rm);
-  Type type = Type::kInteger;
+  const bool single = values.size() == 1;  // stays what it is
+  Type type = single ? values[0].type : Type::kInteger;
   for (const Value& value : values) {
     must_fit(value, code);
     type = larger(type, value.type);
@@ -544,7 +545,7 @@ Value Compiler::extremes(SEXP code, const Function& function) {
     const Operand left = i == 1 ? operand_of(values[0], as) : result.operand;
     result = emit(op, as, {left, operand_of(values[i], as)});
   }
-  if (values.size() == 1) result.operand = operand_of(result, as);
+  if (single) result.operand = operand_of(result, type);
   result.constant = R_NilValue;
   result.length = length();
   result.type = type;

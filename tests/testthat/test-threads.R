@@ -196,6 +196,15 @@ test_that("pmin() and pmax() begin with any number of single numbers", {
   expect_identical(threaded(pmax(1L, 7L, 3L, seq_along(x))), pmax(1L, 7L, 3L, seq_along(x)))
 })
 
+test_that("pmin() and pmax() of one vector are that vector, with its type", {
+  flags <- rep(c(TRUE, NA, FALSE), 1000)
+  expect_identical(threaded(pmax(flags)), pmax(flags))
+  expect_identical(threaded(pmin(flags, na.rm = TRUE)), pmin(flags, na.rm = TRUE))
+  expect_identical(threaded(pmin(flags, flags)), pmin(flags, flags))
+  expect_identical(threaded(pmin(1:3000)), 1:3000)
+  expect_identical(threaded(pmin(pmax(flags), 0.5)), pmin(pmax(flags), 0.5))
+})
+
 test_that("arguments are matched as R matches them, each of them once", {
   x <- runif(2000)
   y <- runif(2000)
