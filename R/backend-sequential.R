@@ -14,18 +14,23 @@ backend_workers.sequential_backend <- function(backend) 1L
 #' @export
 backend_free.sequential_backend <- function(backend) 1L
 
-# The handle is the record itself.
+# The handle is the record itself. Futures that wait for each other lie on the C stack one in the other, some 300 kB
+# each, of which R's functions are most: hence few of them between here and the future's code.
 #' @export
 backend_submit.sequential_backend <- function(backend, task) {
   capture <- new_capture(task$stdout, task$conditions, isTRUE(task$split) || backend$split)
   on.exit(capture_close(capture))
   limit <- new_time_limit(task$timeout)
-  outcome <- with_noted_device(
-    in_kept_session(task, evaluate_watched(task, capture, within_limit(limit, evaluate_task(task)))))
+  device <- note_default_device(capture, in_map = FALSE)
+  on.exit(options(device = device), add = TRUE)
+  outcome <- in_kept_session(task, evaluate_watched(task, capture, {
+    if (is.null(limit)) eval(ready_call(task), globalenv())
+    else within_limit(limit, eval(ready_call(task), globalenv()))
+  }))
   error <- explained_error(outcome$error, limit, task$timeout, future_in_words(task$label))
   caught <- capture_take(capture)
   new_record(outcome$value, outcome$visible %||% TRUE, caught$stdout, caught$conditions, error, isTRUE(outcome$rng),
-             capture$calls, outcome$misuse)
+             capture$calls, c(outcome$misuse, capture$opened_device))
 }
 
 #' @export
@@ -42,11 +47,8 @@ backend_map.sequential_backend <- function(backend, job, relay) {
   note_environment_variables()
   run <- new_run(job, backend$split)
   on.exit(capture_close(run$capture))
-  device <- getOption("device")
+  device <- note_default_device(run$capture, in_map = TRUE)
   on.exit(options(device = device), add = TRUE)
-  options(device = noted_device(device, function() {
-    run$capture$opened_device <- list(default_device = calls_to_device(sys.calls(), in_map = TRUE))
-  }))
   in_kept_session(job, evaluate_map(run, relay))
 }
 
@@ -58,10 +60,10 @@ backend_close.sequential_backend <- function(backend) invisible()
 
 # ---- One future ----
 
-# list(value, visible) of a task whose globals and packages are in place.
-evaluate_task <- function(task) {
+# The call that gives list(value, visible) of a task whose globals and packages are in place, the generator set for it.
+ready_call <- function(task) {
   if (!is.null(task$seed)) set_random_seed(task$seed)
-  eval(make_future_call(task$expr), globalenv())
+  make_future_call(task$expr)
 }
 
 # As with_capture(); besides, the outcome's `rng` tells whether random numbers were drawn that must not be, and `misuse`
@@ -78,18 +80,15 @@ evaluate_watched <- function(task, capture, expr) {
   outcome
 }
 
-# The outcome of `expr`, whose `misuse` also tells when the default graphics device was opened. Around what keeps and
-# restores the options, which could not compare them at a glance otherwise: setting one copies it.
-with_noted_device <- function(expr) {
-  opened <- NULL
+# Has the capture tell, as `opened_device`, when the default graphics device is opened. Returns the option as it was. To
+# be called outside of what keeps and restores the options, which could not compare them at a glance otherwise: setting
+# one copies it.
+note_default_device <- function(capture, in_map) {
   device <- getOption("device")
-  on.exit(options(device = device))
   options(device = noted_device(device, function() {
-    opened <<- list(default_device = calls_to_device(sys.calls(), in_map = FALSE))
+    capture$opened_device <- list(default_device = calls_to_device(sys.calls(), in_map))
   }))
-  outcome <- expr
-  outcome$misuse <- c(outcome$misuse, opened)
-  outcome
+  device
 }
 
 # ---- A map ----
@@ -231,17 +230,22 @@ capitalized <- function(text) paste0(toupper(substr(text, 1L, 1L)), substring(te
 
 # Evaluates `expr` with the capture's sink and handlers. list(error) when it ended in an error or interrupt.
 # The condition handlers lie outside tryCatch(): an error in a handler of the user, reached when a condition
-# is relayed at once, is not the evaluation's error.
+# is relayed at once, is not the evaluation's error. A second handler of tryCatch() would take three more of R's
+# functions; an overflow of the stack is left to the first, as R calls no others then.
 with_capture <- function(capture, expr) {
   capture_begin(capture)
   on.exit(capture_end(capture))
-  if (is.null(capture$handler)) return(catch_errors(expr))
-  withCallingHandlers(catch_errors(expr), condition = capture$handler)
+  interruption <- NULL
+  delayedAssign("leave", return(list(error = interruption)))
+  on_interrupt <- function(cond) {
+    interruption <<- cond
+    leave
+  }
+  withCallingHandlers(tryCatch(expr, error = failed), condition = capture$handler %||% identity,
+                      interrupt = on_interrupt)
 }
 
-catch_errors <- function(expr) {
-  tryCatch(expr, error = function(e) list(error = e), interrupt = function(i) list(error = i))
-}
+failed <- function(error) list(error = error)
 
 # Evaluates `expr` with the packages and globals of a task or job in place and the plan's next level;
 # afterwards the session is as it was.

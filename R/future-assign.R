@@ -86,7 +86,7 @@ bind_promise <- function(future, name, envir) {
 promised_value <- function(future, name, envir) {
   done <- FALSE
   on.exit(if (!done && is_bound_to(future, name, envir)) bind_promise(future, name, envir))
-  value <- value(future)
+  value <- value.AvenirFuture(future)
   done <- TRUE
   if (is_bound_to(future, name, envir)) rm(list = hidden_name(name), envir = envir)
   value

@@ -183,7 +183,9 @@ run.AvenirFuture <- function(future, ...) {
   classes <- backend$future_classes
   class(future) <- future_class(classes)
   set_fields(future, state = "failed") # unless the next line returns
-  handle <- backend_submit(backend, future_task(future, backend))
+  # Without the generic function's place on the stack: see there.
+  submit <- if (inherits(backend, "sequential_backend")) backend_submit.sequential_backend else backend_submit
+  handle <- submit(backend, future_task(future, backend))
   set_fields(future, handle = handle, state = "running", backend = backend)
   if ("UniprocessFuture" %in% classes) {
     collect_future(future)
@@ -223,7 +225,7 @@ check_travel_size <- function(globals, backend, pieces = 1) {
 # Waits for the record and keeps it as the future's result.
 collect_future <- function(future) {
   if (!is.null(result <- field(future, "result"))) return(result)
-  if (field(future, "state") == "created") run(future)
+  if (field(future, "state") == "created") run.AvenirFuture(future)
   if (!is.null(result <- field(future, "result"))) return(result)
   assert_owner(future)
   if (is.null(handle <- field(future, "handle"))) {

@@ -90,7 +90,7 @@ replay_future <- function(future) {
   }
   task <- list(expr = future$expr, globals = future$globals, packages = future$packages, check_rng = FALSE,
                seed = if (is.integer(future$seed)) future$seed)
-  outcome <- in_kept_session(task, evaluate_task(task))
+  outcome <- in_kept_session(task, eval(ready_call(task), globalenv()))
   if (outcome$visible) outcome$value else invisible(outcome$value)
 }
 

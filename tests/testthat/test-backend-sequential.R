@@ -308,3 +308,16 @@ test_that("an interrupt that the code has signaled itself is an error, in a map 
   expect_identical(got$values[c(1L, 3L)], list(1L, 3L))
   expect_s3_class(got$records[["2"]]$error, "FutureInterruptError")
 })
+
+test_that("twenty-four futures that wait for each other find room on a stack of 8 MB", {
+  outcome <- in_child(c(
+    "x <- new.env()",
+    "x$`0` <- 1",
+    "for (i in 1:24) local({",
+    "  before <- as.character(i - 1)",
+    "  delayedAssign(as.character(i), value(f), assign.env = x, eval.env = list2env(list(f = future(",
+    "    get(before, x) + 1, lazy = TRUE, stdout = NA, conditions = NULL, globals = list(before = before, x = x)))))",
+    "})",
+    "mark('result', c(x$`24`, Cstack_info()[['size']]))"))
+  expect_equal(outcome[1L], 25)
+})
