@@ -1,5 +1,5 @@
 # What the long gates share that start a session and look at it from outside (../failures, ../users, ../attacks). Their
-# sessions take session.R.
+# sessions take session.R. Who sources this has `here`, the folder of the gate's scripts.
 #
 # A case is one session with all processes that come of it: a mark in their environment tells them. The session leaves
 # what it has to say as files in the case's folder.
@@ -12,28 +12,16 @@ argument <- function(name, default = "") {
 
 rscript <- file.path(R.home("bin"), "Rscript")
 
-# ---- Waiting ----
+# ---- Waiting and processes: as the fault table does ----
 
-seconds_now <- function() proc.time()[["elapsed"]]
+rig <- new.env()
+sys.source(file.path(here, "..", "..", "inst", "bench", "faults", "rig.R"), rig)
 
-# TRUE once `condition()` holds, FALSE when it does not within `seconds`.
-wait_for <- function(condition, seconds) {
-  deadline <- seconds_now() + seconds
-  while (!isTRUE(condition())) {
-    if (seconds_now() > deadline) return(FALSE)
-    Sys.sleep(0.02)
-  }
-  TRUE
-}
-
-# ---- Processes ----
-
-# A handler for the warning would leave the connection behind.
-read_proc <- function(pid, file) {
-  read <- function() readBin(file.path("/proc", pid, file), raw(), 1e5)
-  bytes <- suppressWarnings(tryCatch(read(), error = function(e) raw()))
-  rawToChar(bytes[bytes != 0])
-}
+seconds_now <- rig$seconds_now
+wait_for <- rig$within_time
+is_alive <- rig$is_alive
+parent_of <- rig$parent_of
+read_proc <- function(pid, file) rig$text_of(rig$read_proc(pid, file))
 
 all_pids <- function() as.integer(grep("^[0-9]+$", list.files("/proc"), value = TRUE))
 
@@ -42,11 +30,6 @@ state_of <- function(pid) {
   stat <- read_proc(pid, "stat")
   if (nzchar(stat)) sub("^.*[)] ([^ ]*).*$", "\\1", stat) else ""
 }
-
-# A zombie has ended.
-is_alive <- function(pid) !state_of(pid) %in% c("", "Z", "X")
-
-parent_of <- function(pid) as.integer(sub("^.*[)] [A-Z] ([0-9]+) .*$", "\\1", read_proc(pid, "stat")))
 
 # Living processes that have `mark` in their environment, this one apart.
 processes_of <- function(mark) {
