@@ -223,7 +223,7 @@ Value Compiler::call_in_draft(SEXP code, const Function* function) {
     case Kind::kXor:
       return exclusive_or(code);
     case Kind::kParenthesis:
-      return value(CADR(code));
+      return arguments(code, {"e1"}, 1)[0];
     case Kind::kMath:
       return math(code, *function);
     case Kind::kLog:

@@ -212,7 +212,7 @@ test_that("arguments are matched as R matches them, each of them once", {
   expect_identical(threaded(`<`(e2 = x, e1 = y)), x < y)
   expect_equal(threaded(atan2(x = x, y = y)), atan2(y, x))
   for (code in expression(x - `-`(), sqrt(x) + sign(), x + xor(x > 0.5), atan2(x), ifelse(x > 0.5, 1), log(base = x),
-                          x * `&`())) {
+                          x * `&`(), x + `(`(), x + `(`(x, x))) {
     expect_error(eval(bquote(threaded(.(code)))), "argument", class = "avenir_invalid_argument")
   }
   expect_error(threaded(abs(x = x, x = y)), "`x` twice", class = "avenir_invalid_argument")
