@@ -1,6 +1,7 @@
 #include "sys/fork_guard.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <mutex>
@@ -13,6 +14,7 @@ namespace {
 struct Registry {
   std::mutex mutex;
   std::vector<ForkAware*> members;
+  sigset_t signals;  // those that the forking thread had blocked
 };
 
 // Never destroyed: a fork during exit must still find it.
@@ -21,19 +23,31 @@ Registry& registry() {
   return *instance;
 }
 
+// A fork of much memory takes its time, and the members hold their locks meanwhile. R's handlers of some signals do not
+// come back (SIGPIPE is an R error, SIGUSR1 ends the session): they wait until the locks are free.
 void prepare() {
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   registry().mutex.lock();
+  registry().signals = before;
   for (ForkAware* member : registry().members) member->before_fork();
+}
+
+void end_of_fork() {
+  const sigset_t before = registry().signals;
+  registry().mutex.unlock();
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void parent() {
   for (ForkAware* member : registry().members) member->after_fork_in_parent();
-  registry().mutex.unlock();
+  end_of_fork();
 }
 
 void child() {
   for (ForkAware* member : registry().members) member->after_fork_in_child();
-  registry().mutex.unlock();
+  end_of_fork();
 }
 
 }  // namespace
