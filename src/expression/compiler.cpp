@@ -293,6 +293,9 @@ Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& 
 }
 
 bool Compiler::is_true(const Value& na_rm, SEXP code) const {
+  int given = 0;
+  for (SEXP at = CDR(code); at != R_NilValue; at = CDR(at)) given += std::strcmp(tag_of(at), "na.rm") == 0;
+  if (given > 1) unsupported(code, "it is given the argument `na.rm` twice");
   const int flag = na_rm.is_constant() ? Rf_asLogical(na_rm.constant) : NA_LOGICAL;
   if (flag == NA_LOGICAL) unsupported(code, "na.rm must be TRUE or FALSE");
   return flag == TRUE;

@@ -229,6 +229,9 @@ test_that("na.rm is what its code gives, and one flag", {
                           pmax(x, x, na.rm = NA))) {
     expect_error(eval(bquote(threaded(.(code)))), "na.rm must be TRUE or FALSE", class = "avenir_invalid_argument")
   }
+  for (code in expression(pmin(na.rm = TRUE, x, na.rm = FALSE), mean(x, na.rm = TRUE, na.rm = TRUE))) {
+    expect_error(eval(bquote(threaded(.(code)))), "`na.rm` twice", class = "avenir_invalid_argument")
+  }
 })
 
 test_that("lengths that do not fit are named", {
