@@ -106,6 +106,9 @@ on_threads <- function(door, ...) {
 #'   `na.rm`;
 #' * functions of your own in C++: [compiled_function()].
 #'
+#' `ifelse()` computes both answers for all elements, also where R would evaluate one only, or for some: what an answer
+#' that nothing chooses has to warn of, or fails with, is heard.
+#'
 #' Variables are numeric, integer or logical vectors and matrices. `x[i]`, `x[[i]]`, `x$name`, `x@name`, `a:b`, `c()`,
 #' `seq_len()`, `seq_along()`, `length()`, `nrow()` and `ncol()` are evaluated by R first. Shorter vectors start again
 #' at their end, when the longer one's length is a multiple of theirs: a vector with an element for each row goes with
