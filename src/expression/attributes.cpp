@@ -57,6 +57,7 @@ bool combine_attributes(const Side& x, const Side& y, R_xlen_t length, bool all,
   const bool x_array = is_array(x, y), y_array = is_array(y, x);
   if (x_array && y_array && !same_extents(x.attributes->dim, y.attributes->dim)) return false;
   if (x_array || y_array) {
+    if ((x_array ? x : y).length < length) return false;
     result.dim = (x_array ? x : y).attributes->dim;
     result.dimnames = x_array && x.attributes->dimnames != R_NilValue ? x.attributes->dimnames
                       : y_array                                       ? y.attributes->dimnames

@@ -27,7 +27,7 @@ struct Side {
 Attributes attributes_of(SEXP object);
 
 // As of +, * and so on (`all`), or of comparisons and logic, which take names, dim and dimnames only. False when both
-// are arrays of different extents.
+// are arrays of different extents, or one is an array and the other has more elements.
 bool combine_attributes(const Side& x, const Side& y, R_xlen_t length, bool all, Attributes& result);
 
 // Names, dim and dimnames only.

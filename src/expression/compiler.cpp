@@ -386,7 +386,8 @@ Attributes Compiler::combined(const Value& x, const Value& y, bool all, SEXP cod
   const Side left{&x.attributes, static_cast<R_xlen_t>(x.length)},
       right{&y.attributes, static_cast<R_xlen_t>(y.length)};
   if (!combine_attributes(left, right, static_cast<R_xlen_t>(common_length(x, y, code)), all, result))
-    invalid("the operands of `" + text_of(code) + "` are non-conformable arrays");
+    invalid("the operands of `" + text_of(code) +
+            "` are non-conformable: arrays of different extents, or one and a longer vector");
   return result;
 }
 

@@ -243,6 +243,9 @@ test_that("lengths that do not fit are named", {
   expect_error(threaded(m + t), class = "avenir_invalid_argument")
   k <- matrix(x, 40)
   expect_error(threaded(m + k), "non-conformable", class = "avenir_invalid_argument")
+  for (code in expression(c(m, m) + m, as.numeric(m < c(m, m)), pmax(0, m & c(m, m)))) {
+    expect_error(eval(bquote(threaded(.(code)))), "non-conformable", class = "avenir_invalid_argument")
+  }
 })
 
 test_that("vectors of other kinds are named", {
