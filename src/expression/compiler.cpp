@@ -254,18 +254,18 @@ Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& 
   struct Given {
     const char* tag;
     Value value;
-    Draft::Steps steps;
+    Draft::Uses uses;
   };
   const bool operators = std::strcmp(names[0], "e1") == 0;  // R does not look at the names of theirs
   std::vector<Given> given;
   for (SEXP at = CDR(code); at != R_NilValue; at = CDR(at)) {
-    const size_t begin = draft_->program.steps.size();
+    const size_t begin = draft_->uses.size();
     const Value argument = value(CAR(at));
-    given.push_back({operators ? "" : tag_of(at), argument, {begin, draft_->program.steps.size()}});
+    given.push_back({operators ? "" : tag_of(at), argument, {begin, draft_->uses.size()}});
   }
   Values values(names.size());
   for (Value& value : values) value.length = 0;
-  std::vector<Draft::Steps> steps(names.size());
+  std::vector<Draft::Uses> uses(names.size());
   std::vector<bool> taken(names.size(), false);
   const auto take = [&](size_t k, const Given& argument) {
     if (k == names.size())
@@ -273,7 +273,7 @@ Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& 
                                               : std::string("it takes no argument `") + argument.tag + "` here");
     if (taken[k]) unsupported(code, std::string("it is given the argument `") + names[k] + "` twice");
     values[k] = argument.value;
-    steps[k] = argument.steps;
+    uses[k] = argument.uses;
     taken[k] = true;
   };
   const auto named = [&names](const char* tag) {
@@ -288,7 +288,7 @@ Compiler::Values Compiler::arguments(SEXP code, const std::vector<const char*>& 
       take(static_cast<size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin()), argument);
   for (size_t k = 0; k < needed; ++k)
     if (!taken[k]) unsupported(code, std::string("it needs an argument `") + names[k] + "`");
-  argument_steps_ = std::move(steps);
+  argument_uses_ = std::move(uses);
   return values;
 }
 
@@ -326,11 +326,13 @@ Value Compiler::emit(Op op, Type type, std::vector<Operand> operands, SEXP warns
     const linalg::Step& step = program.steps[i];
     if (step.op != op || op == Op::kCall || !same_operands(step.operands, operands)) continue;
     value.operand = {Operand::Kind::kRegister, static_cast<uint16_t>(i)};
+    draft_->uses.push_back(value.operand.index);
     return value;
   }
   const auto index = static_cast<uint16_t>(program.steps.size());
   program.steps.push_back({op, index, std::move(operands)});
   draft_->calls.push_back(warns);
+  draft_->uses.push_back(index);
   value.operand = {Operand::Kind::kRegister, index};
   return value;
 }
@@ -516,7 +518,7 @@ Value Compiler::rounded(SEXP code, const Function& function) {
 
 Value Compiler::if_else(SEXP code) {
   const Values values = arguments(code, {"test", "yes", "no"}, 3);
-  const std::vector<Draft::Steps> steps = argument_steps_;
+  const std::vector<Draft::Uses> uses = argument_uses_;
   const Value &test = values[0], &yes = values[1], &no = values[2];
   for (const Value* const branch : {&yes, &no}) {
     if (branch->length != 1 && branch->length != test.length)
@@ -526,7 +528,7 @@ Value Compiler::if_else(SEXP code) {
   const Type as = type == Type::kDouble ? type : Type::kInteger;
   Value result = emit(as == Type::kDouble ? Op::kIfElseD : Op::kIfElseI, type,
                       {logical_of(test), operand_of(yes, as), operand_of(no, as)});
-  draft_->choices.push_back({result.operand.index, yes.type, no.type, steps[1], steps[2]});
+  draft_->choices.push_back({result.operand.index, yes.type, no.type, uses[1], uses[2]});
   result.attributes = test.attributes;
   return result;
 }

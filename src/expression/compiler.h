@@ -24,17 +24,18 @@ struct Value {
 
 // A program under construction, and what its steps are of R.
 struct Draft {
-  struct Steps {
+  struct Uses {
     size_t begin = 0, end = 0;
   };
   linalg::Program program;
-  std::vector<SEXP> calls;    // of each step: for warnings; R_NilValue where base R does not warn
-  std::vector<SEXP> sources;  // of each input: the vector, or R_NilValue
+  std::vector<SEXP> calls;     // of each step: for warnings; R_NilValue where base R does not warn
+  std::vector<uint16_t> uses;  // the steps in the order of the code, one again for each time that the code has it
+  std::vector<SEXP> sources;   // of each input: the vector, or R_NilValue
   // An ifelse(). Base R finds its type out from the data, and does not evaluate what is never chosen.
   struct Choice {
     size_t step;
     linalg::Type yes, no;
-    Steps yes_steps, no_steps;
+    Uses in_yes, in_no;
   };
   std::vector<Choice> choices;
   Value result;
@@ -108,7 +109,7 @@ class Compiler {
   Runner& runner_;
   Draft* draft_ = nullptr;
   int next_leaf_ = 0, next_call_ = 0;
-  std::vector<Draft::Steps> argument_steps_;  // of the last call of arguments(), as its values are
+  std::vector<Draft::Uses> argument_uses_;  // of the last call of arguments(), as its values are
 };
 
 // A call as text for a message, on one line.

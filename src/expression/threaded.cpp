@@ -255,11 +255,17 @@ class Evaluation final : public Runner {
 
   // Whether base R would have come to the step: it leaves alone what no element chooses.
   static bool was_chosen(size_t step, const Draft& draft, const linalg::Outcome& outcome) {
-    const auto within = [step](const Draft::Steps& steps) { return step >= steps.begin && step < steps.end; };
+    for (size_t use = 0; use < draft.uses.size(); ++use)
+      if (draft.uses[use] == step && was_use_chosen(use, draft, outcome)) return true;
+    return false;
+  }
+
+  static bool was_use_chosen(size_t use, const Draft& draft, const linalg::Outcome& outcome) {
+    const auto within = [use](const Draft::Uses& uses) { return use >= uses.begin && use < uses.end; };
     return std::none_of(draft.choices.begin(), draft.choices.end(), [&](const Draft::Choice& choice) {
       const uint8_t saw = outcome.events[choice.step];
-      return ((saw & linalg::kSawTrue) == 0 && within(choice.yes_steps)) ||
-             ((saw & linalg::kSawFalse) == 0 && within(choice.no_steps));
+      return ((saw & linalg::kSawTrue) == 0 && within(choice.in_yes)) ||
+             ((saw & linalg::kSawFalse) == 0 && within(choice.in_no));
     });
   }
 

@@ -218,6 +218,16 @@ test_that("arguments are matched as R matches them, each of them once", {
   expect_error(threaded(abs(x = x, x = y)), "`x` twice", class = "avenir_invalid_argument")
 })
 
+test_that("what both answers of an ifelse() have warns when either is chosen", {
+  x <- runif(2000) - 2
+  for (code in expression(ifelse(x > 0, sqrt(x), sqrt(x) + 1), ifelse(x < 0, sqrt(x) + 1, sqrt(x)),
+                          ifelse(x > 0, ifelse(x > 0, sqrt(x), 1), ifelse(x < 0, sqrt(x), 2)))) {
+    expect_warning(eval(bquote(threaded(.(code)))), "NaNs produced")
+  }
+  expect_silent(threaded(ifelse(x > 0, sqrt(x), 1)))
+  expect_silent(threaded(ifelse(x > 0, sqrt(x) + log(x), ifelse(x < 0, 1, sqrt(x)))))
+})
+
 test_that("na.rm is what its code gives, and one flag", {
   x <- c(NA, runif(2000))
   keep <- TRUE
