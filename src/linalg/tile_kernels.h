@@ -3,7 +3,51 @@
 // instructions that other processors lack, so nothing of the standard library may be instantiated here. Its inline
 // functions could take the place of everybody's.
 
+// The libraries take and give vectors in registers. So does a function of the kernels' target that gcc compiles; clang
+// passes those of more than 16 bytes in memory, unless the whole file is compiled with flags for such a processor.
+#if defined(__clang__) && AVENIR_VECTOR_BYTES > 16
+#define AVENIR_CALLS_IN_MEMORY
+#if AVENIR_VECTOR_BYTES == 64
+#define AVENIR_CALL "avenir_call_avx512"
+#define AVENIR_REGISTER "%zmm"
+#else
+#define AVENIR_CALL "avenir_call_avx2"
+#define AVENIR_REGISTER "%ymm"
+#endif
+
+#ifdef __ELF__
+#define AVENIR_SCOPE ".globl " AVENIR_CALL "\n.hidden " AVENIR_CALL "\n"
+#else
+#define AVENIR_SCOPE
+#endif
+
+__asm__(".text\n" AVENIR_SCOPE AVENIR_CALL
+        ":\n"
+        ".cfi_startproc\n"
+        "push %rbx\n"
+        ".cfi_adjust_cfa_offset 8\n"
+        ".cfi_rel_offset %rbx, 0\n"
+        "mov %rcx, %rbx\n"
+        "vmovupd (%rsi), " AVENIR_REGISTER
+        "0\n"
+        "vmovupd (%rdx), " AVENIR_REGISTER
+        "1\n"
+        "call *%rdi\n"
+        "vmovupd " AVENIR_REGISTER
+        "0, (%rbx)\n"
+        "pop %rbx\n"
+        ".cfi_adjust_cfa_offset -8\n"
+        ".cfi_restore %rbx\n"
+        "ret\n"
+        ".cfi_endproc\n");
+#endif
+
 namespace avenir::linalg::AVENIR_WIDTH {
+
+#ifdef AVENIR_CALLS_IN_MEMORY
+// Defined above: *out = function(*x, *y), by registers.
+void call_by_registers(const void* function, const void* x, const void* y, void* out) __asm__(AVENIR_CALL);
+#endif
 
 namespace {
 
@@ -545,10 +589,29 @@ __attribute__((noinline)) void mend1(const TileArguments& tile, const double* a,
   store(out, mended);
 }
 
+#ifdef AVENIR_CALLS_IN_MEMORY
+AVENIR_INLINE Doubles called(const void* function, const Doubles& x, const Doubles& y) {
+  Doubles result;
+  call_by_registers(function, &x, &y, &result);
+  return result;
+}
+
+AVENIR_INLINE Doubles called(const void* function, const Doubles& x) { return called(function, x, x); }
+#else
+AVENIR_INLINE Doubles called(const void* function, const Doubles& x, const Doubles& y) {
+  typedef Doubles (*Function)(Doubles, Doubles);
+  return reinterpret_cast<Function>(reinterpret_cast<uintptr_t>(function))(x, y);
+}
+
+AVENIR_INLINE Doubles called(const void* function, const Doubles& x) {
+  typedef Doubles (*Function)(Doubles);
+  return reinterpret_cast<Function>(reinterpret_cast<uintptr_t>(function))(x);
+}
+#endif
+
 void math1(const TileArguments& tile) {
   if (tile.function->vector == nullptr) return math1_each(tile);
-  typedef Doubles (*Function)(Doubles);
-  const Function f = reinterpret_cast<Function>(reinterpret_cast<uintptr_t>(tile.function->vector));
+  const void* const function = tile.function->vector;
   const Doubles least = doubles(tile.function->least), most = doubles(tile.function->most);
   const double* const a = static_cast<const double*>(tile.in[0]);
   double* const out = static_cast<double*>(tile.out);
@@ -556,7 +619,7 @@ void math1(const TileArguments& tile) {
     const Doubles x = load<Doubles>(a + i);
     ask_ahead(a + i);
     const bool plain = all_within(x, least, most);  // before the call: no register outlasts that
-    const Doubles y = f(x);
+    const Doubles y = called(function, x);
     if (__builtin_expect(plain, 1))
       store(out + i, y);
     else
@@ -577,14 +640,13 @@ void math2_each(const TileArguments& tile) {
 
 void math2(const TileArguments& tile) {
   if (tile.function->vector == nullptr) return math2_each(tile);
-  typedef Doubles (*Function)(Doubles, Doubles);
-  const Function f = reinterpret_cast<Function>(reinterpret_cast<uintptr_t>(tile.function->vector));
+  const void* const function = tile.function->vector;
   const Doubles least = doubles(tile.function->least), most = doubles(tile.function->most);
   const DoublesIn a = operand<DoublesIn>(tile, 0), b = operand<DoublesIn>(tile, 1);
   double* const out = static_cast<double*>(tile.out);
   for (size_t i = 0; i < tile.count; i += kLanes) {
     const Doubles x = a[i], y = b[i];
-    Doubles z = f(x, y);
+    Doubles z = called(function, x, y);
     const Longs odd = ~((x >= least) & (x <= most) & (y >= -most) & (y <= most));
     if (__builtin_expect(any(odd), 0)) {
       for (size_t lane = 0; lane < kLanes; ++lane)

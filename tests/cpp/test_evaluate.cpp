@@ -171,6 +171,29 @@ TEST_CASE("NaN of either kind stays itself, and one that is made is told") {
   });
 }
 
+TEST_CASE("the libraries get each function's arguments, both of them") {
+  const std::vector<double> y = numbers(3000);
+  std::vector<double> x(y.size());
+  for (size_t i = 0; i < x.size(); ++i) x[i] = 1 + static_cast<double>(i % 700) / 300;
+  const auto of_both = [&](Op op) {
+    Program program;
+    program.inputs = {{x.data(), x.size(), Type::kDouble}, {y.data(), y.size(), Type::kDouble}};
+    program.steps = {{op, 0, {input(0), input(1)}}};
+    program.registers = 1;
+    program.result = reg(0);
+    program.length = x.size();
+    return run(program);
+  };
+  with_each_library([&] {
+    const std::vector<double> powers = of_both(Op::kPow), angles = of_both(Op::kAtan2), values = run(example(y));
+    for (size_t i = 0; i < x.size(); ++i) {
+      REQUIRE(powers[i] == doctest::Approx(std::pow(x[i], y[i])));
+      REQUIRE(angles[i] == doctest::Approx(std::atan2(x[i], y[i])));
+      REQUIRE(values[i] == doctest::Approx(std::exp(y[i]) + 3 * y[i]));
+    }
+  });
+}
+
 TEST_CASE("slices add up to the whole") {
   const auto x = numbers(3 * kBlock + 17);
   for (const Reduction reduction : {Reduction::kSum, Reduction::kMin, Reduction::kMax, Reduction::kProd}) {
