@@ -35,7 +35,7 @@ getGlobalsAndPackages <- function(expr, envir = parent.frame(), tweak = NULL, gl
                                   maxSize = getOption("future.globals.maxSize", Inf),
                                   onReference = getOption("future.globals.onReference", "ignore")) {
   searched <- if (is.function(tweak)) tweak(expr) else expr
-  found <- asked_globals(globals, envir, "globals", function() cpp_find_globals(searched, envir))
+  found <- asked_globals(globals, envir, "globals", function() searched_globals(searched, envir))
   found <- bind_locals(bind_dots(c(list(expr = expr), found)))
   before <- options(future.globals.onReference = onReference)
   on.exit(options(before))

@@ -80,7 +80,10 @@ note_single_elements <- function() {
 
 #' @export
 `[[.gpu_array` <- function(x, i, j, ...) {
-  if (nargs() <= 2L) return(shaped(x[single_position(as_index(i), length(x), names(x))]))
+  if (nargs() <= 2L) {
+    at <- single_position(as_index(i), length(x), names(x))  # not within `[`, whose dispatch makes its own error of ours
+    return(shaped(x[at]))
+  }
   part <- x[i, j, ...]
   if (length(part) != 1L) stop_avenir("subscript out of bounds", "avenir_invalid_argument")
   shaped(part)

@@ -104,3 +104,46 @@ test_that("globals of package globals are taken and ours are taken by it", {
   expect_identical(globals::packagesOf(FutureGlobals(list(f = stats::median))), "stats")
   expect_identical(names(globals::cleanup(FutureGlobals(list(a = 1)))), "a")
 })
+
+test_that("globals that are missing are an error where future.globals.onMissing asks for it", {
+  old <- options(future.globals.onMissing = "error")
+  on.exit(options(old))
+  known <- 1
+  error <- expect_error(future(known + b_of_nobody + c_of_nobody), "`b_of_nobody`, `c_of_nobody`", class = "FutureError")
+  expect_match(conditionMessage(error), "future.globals.onMissing", fixed = TRUE)
+  expect_identical(value(future(known + pi)), 1 + pi)
+  options(future.globals.onMissing = "ignore")
+  expect_error(value(future(b_of_nobody)), "b_of_nobody")
+})
+
+test_that("what the expression assigns is not taken for a global where future.globals.method is conservative", {
+  old <- options(future.globals.method = "conservative")
+  on.exit(options(old))
+  x <- 1
+  k <- 2
+  y <- 3
+  code <- quote({
+    x <- x + y
+    for (k in 1:2) k
+    z = y
+  })
+  expect_identical(names(getGlobalsAndPackages(code)$globals), "y")
+  options(future.globals.method = "ordered")
+  expect_setequal(names(getGlobalsAndPackages(code)$globals), c("x", "y"))
+})
+
+test_that("futures among the globals are resolved where future.globals.resolve asks for it", {
+  old <- options(future.globals.resolve = TRUE)
+  on.exit(options(old))
+  plain <- future(1)
+  listed <- list(future(2), "other")
+  inside <- new.env()
+  delayed %<-% 3
+  inside$own <- future(4)
+  globals <- getGlobalsAndPackages(quote(list(plain, listed, inside, delayed)))$globals
+  expect_true(resolved(globals$plain))
+  expect_identical(value(globals$plain), 1)
+  expect_true(resolved(listed[[1L]]))
+  expect_true(resolved(inside$own))
+  expect_identical(value(future(value(plain) + delayed)), 4)
+})

@@ -141,3 +141,15 @@ test_that("workers that were lost are replaced under the bounds, and those that 
   expect_identical(nbrOfWorkers(), 2L)
   expect_identical(nrow(await_workers(2L)), 2L)
 })
+
+test_that("nbrOfWorkers() counts those of a strategy that is not in force", {
+  expect_identical(nbrOfWorkers(sequential), 1L)
+  expect_identical(nbrOfWorkers(tweak(multisession, workers = 3L)), 3L)
+  expect_identical(nbrOfWorkers(multisession), as.integer(parallelly::availableCores()))
+  expect_identical(nbrOfWorkers(tweak(cluster, workers = workers_command("{command} &", n = 2))), 2L)
+  expect_identical(nbrOfWorkers(function(...) NULL), Inf)
+  expect_identical(nbrOfWorkers(function(..., workers = 5L) NULL), 5L)
+  expect_identical(nbrOfWorkers(function(..., workers = function() 4L) NULL), 4L)
+  expect_identical(nbrOfWorkers(function(..., workers = c("a", "b")) NULL), 2L)
+  expect_identical(nbrOfFreeWorkers(tweak(multisession, workers = 3L)), 3L)
+})
