@@ -106,8 +106,8 @@ on_threads <- function(door, ...) {
 #'   `na.rm`;
 #' * functions of your own in C++: [compiled_function()].
 #'
-#' `ifelse()` computes both answers for all elements, also where R would evaluate one only, or for some: what an answer
-#' that nothing chooses has to warn of, or fails with, is heard.
+#' `ifelse()` computes both answers: what fails is an error also in an answer that no element chooses, which R would not
+#' evaluate.
 #'
 #' Variables are numeric, integer or logical vectors and matrices. `x[i]`, `x[[i]]`, `x$name`, `x@name`, `a:b`, `c()`,
 #' `seq_len()`, `seq_along()`, `length()`, `nrow()` and `ncol()` are evaluated by R first. Shorter vectors start again
