@@ -81,7 +81,7 @@ note_single_elements <- function() {
 #' @export
 `[[.gpu_array` <- function(x, i, j, ...) {
   if (nargs() <= 2L) {
-    at <- single_position(as_index(i), length(x), names(x))  # not within `[`, whose dispatch makes its own error of ours
+    at <- single_position(as_index(i), length(x), names(x))  # the dispatch of `[` would make its own error of ours
     return(shaped(x[at]))
   }
   part <- x[i, j, ...]

@@ -109,7 +109,8 @@ test_that("globals that are missing are an error where future.globals.onMissing 
   old <- options(future.globals.onMissing = "error")
   on.exit(options(old))
   known <- 1
-  error <- expect_error(future(known + b_of_nobody + c_of_nobody), "`b_of_nobody`, `c_of_nobody`", class = "FutureError")
+  error <- expect_error(future(known + b_of_nobody + c_of_nobody), "`b_of_nobody`, `c_of_nobody`",
+                        class = "FutureError")
   expect_match(conditionMessage(error), "future.globals.onMissing", fixed = TRUE)
   expect_identical(value(future(known + pi)), 1 + pi)
   options(future.globals.onMissing = "ignore")
