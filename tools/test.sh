@@ -122,9 +122,9 @@ run_check() {
   cd "$work" || return 1
   R_STRIP_SHARED_LIB="strip --strip-debug" _R_CHECK_SYSTEM_CLOCK_=0 _R_CHECK_CRAN_INCOMING_=false \
     _R_SHLIB_STRIP_=true \
-    _R_CHECK_ELAPSED_TIMEOUT_=300 _R_CHECK_INSTALL_ELAPSED_TIMEOUT_=600 _R_CHECK_TESTS_ELAPSED_TIMEOUT_=900 \
+    _R_CHECK_ELAPSED_TIMEOUT_=300 _R_CHECK_INSTALL_ELAPSED_TIMEOUT_=600 _R_CHECK_TESTS_ELAPSED_TIMEOUT_=2400 \
     AVENIR_TEST_RESULTS="$work/results.rds" \
-    compile_once limited 1500 R CMD check --as-cran --no-manual avenir_*.tar.gz
+    compile_once limited 3000 R CMD check --as-cran --no-manual avenir_*.tar.gz
 }
 
 # On failure, what the check log only points to.
@@ -160,7 +160,7 @@ gate_cluster() {
   names=$(limited 60 sh tools/rig.sh up "$work/rig") || return 1
   (
     for name in $names; do export "${name?}"; done
-    limited 420 Rscript --vanilla tools/run-testthat.R --tests=tests/cluster --lib="$library"
+    limited 900 Rscript --vanilla tools/run-testthat.R --tests=tests/cluster --lib="$library"
   )
   status=$?
   timeout -k 20 60 sh tools/rig.sh down "$work/rig"  # whatever time is left
