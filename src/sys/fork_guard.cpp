@@ -1,11 +1,14 @@
 #include "sys/fork_guard.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
+
+#include "sys/signals.h"
 
 namespace avenir::sys {
 
@@ -14,7 +17,7 @@ namespace {
 struct Registry {
   std::mutex mutex;
   std::vector<ForkAware*> members;
-  sigset_t signals;  // those that the forking thread had blocked
+  std::unique_ptr<SignalsBlocked> blocked;  // while there is a fork
 };
 
 // Never destroyed: a fork during exit must still find it.
@@ -26,18 +29,15 @@ Registry& registry() {
 // A fork of much memory takes its time, and the members hold their locks meanwhile. R's handlers of some signals do not
 // come back (SIGPIPE is an R error, SIGUSR1 ends the session): they wait until the locks are free.
 void prepare() {
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  auto blocked = std::make_unique<SignalsBlocked>();
   registry().mutex.lock();
-  registry().signals = before;
+  registry().blocked = std::move(blocked);
   for (ForkAware* member : registry().members) member->before_fork();
 }
 
 void end_of_fork() {
-  const sigset_t before = registry().signals;
+  const std::unique_ptr<SignalsBlocked> until_the_end = std::move(registry().blocked);
   registry().mutex.unlock();
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void parent() {
