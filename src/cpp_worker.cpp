@@ -39,7 +39,9 @@ void cpp_template_serve(SEXP temp_folder, SEXP watch) {
 // [[Rcpp::export(rng = false)]]
 void cpp_worker_run(SEXP functions, SEXP temp_folder, SEXP watch, SEXP forked) {
   using namespace avenir;
-  sys::limit_library_threads(Rf_asInteger(Rf_eval(Rf_lang1(Rf_install("thread_limit")), functions)));
+  const SEXP limit = PROTECT(Rf_lang1(Rf_install("thread_limit")));
+  sys::limit_library_threads(Rf_asInteger(Rf_eval(limit, functions)));
+  UNPROTECT(1);
   engine::WorkerFds fds =
       Rf_asLogical(forked) == 1 ? std::move(*forked_worker) : started_worker(Rf_asLogical(watch) == 1);
   if (Rf_asLogical(forked) != 1) sys::go_on_after_parent();  // to end with the session

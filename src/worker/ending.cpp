@@ -55,7 +55,9 @@ void give_up_temp_folder(SEXP token) {
   static char no_folder[] = "/dev/null/none";
   ::setenv("TMPDIR", kept, 1);
   *folder = no_folder;  // tempdir(TRUE) makes a folder when this one cannot be written to
-  rbridge::stops_jumps([] { Rf_eval(Rf_lang2(Rf_install("tempdir"), Rf_ScalarLogical(1)), R_BaseEnv); }, token);
+  const rbridge::Preserved call(Rf_lang2(Rf_install("tempdir"), Rf_ScalarLogical(1)));
+  const SEXP made = call.get();
+  rbridge::stops_jumps([made] { Rf_eval(made, R_BaseEnv); }, token);
   if (*folder != no_folder) ::rmdir(*folder);
   *folder = kept;
   if (variable_before == nullptr)

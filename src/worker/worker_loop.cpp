@@ -122,7 +122,7 @@ class Loop {
 
   [[noreturn]] void run() {
     tell_when_r_quits(port_);
-    threads_ = Rf_asInteger(Rf_eval(Rf_lang1(Rf_install("given_threads")), functions_));
+    threads_ = own_number(Rf_lang1(Rf_install("given_threads")));
     state_.take();
     wire::Frame frame;
     while (port_.receive(frame)) {
@@ -204,6 +204,14 @@ class Loop {
     return done;
   }
 
+  // What a call of one of them gives that raises no error.
+  int own_number(SEXP call) {
+    PROTECT(call);
+    const int number = Rf_asInteger(Rf_eval(call, functions_));
+    UNPROTECT(1);
+    return number;
+  }
+
   // Unserializes the job's context and makes its packages, globals and options ready. False: the evaluator
   // has the error.
   bool open_job(const base::SharedBytes& bytes) {
@@ -218,7 +226,7 @@ class Loop {
   bool open_context(SEXP context) {
     context_.reset(context);
     evaluator_.set_job(context);
-    timed_ = Rf_asLogical(Rf_eval(Rf_lang2(Rf_install("is_timed"), context), functions_)) == 1;
+    timed_ = own_number(Rf_lang2(Rf_install("is_timed"), context)) == 1;
     const bool opened = call_own("open_job", context);
     evaluator_.note_surroundings();
     return opened;

@@ -1,7 +1,7 @@
 # The R border while R's collector runs at every allocation, or at every few of them: what is not protected is gone or
-# something else by then. Each expression has to give what it gives without, in the session and in a fork.
+# something else by then. Each expression has to give what it gives without, in the session, in a fork and in a worker.
 #
-#   Rscript torture.R [PART...]    border, sequential, multisession, multicore
+#   Rscript torture.R [PART...]    border, sequential, multisession, multicore, worker
 
 suppressPackageStartupMessages(library(avenir))
 options(avenir.threads = 2L, avenir.start.timeout = 600, avenir.share.threshold = 8192)
@@ -76,6 +76,13 @@ tortured <- function(code, step, wait, where = globalenv()) {
   eval(code, where)
 }
 
+# With the only worker's collector so, from after this task to the end of the last, and not the session's.
+tortured_worker <- function(code, step, wait) {
+  value(future(gctorture2(step, wait, inhibit_release = TRUE)))
+  on.exit(value(future(gctorture2(0L))))
+  eval(code, globalenv())
+}
+
 wrong <- 0L
 note_wrong <- function(where, code, got) {
   cat("WRONG in ", where, ": ", deparse1(code), "\n", sep = "")
@@ -83,10 +90,10 @@ note_wrong <- function(where, code, got) {
   wrong <<- wrong + 1L
 }
 
-compare <- function(where, code, step, waits) {
+compare <- function(where, code, step, waits, torture = tortured) {
   expected <- eval(code, globalenv())
   for (wait in waits) {
-    got <- tryCatch(tortured(code, step, wait), error = identity)
+    got <- tryCatch(torture(code, step, wait), error = identity)
     if (!identical(got, expected)) note_wrong(where, code, got)
   }
 }
@@ -123,6 +130,10 @@ for (name in Filter(is_asked, names(set_plan))) {
   set_plan[[name]]()
   step <- if (name == "multicore") seldom else often
   timed(name, for (code in tasks) compare(name, code, step, 1:3))
+}
+if (is_asked("worker")) {
+  set_plan$multisession()
+  timed("worker", for (code in tasks) compare("a worker", code, often, 1:3, tortured_worker))
 }
 
 plan(sequential)

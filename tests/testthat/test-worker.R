@@ -19,6 +19,19 @@ test_that("a worker has the session's TMPDIR, library paths, working directory a
   expect_identical(there, here)
 })
 
+test_that("a worker computes on while its collector runs at every few allocations", {
+  values <- in_child('
+    plan(multisession, workers = I(1))
+    tortured <- function(step) {
+      value(future(gctorture2(step, 1)))
+      on.exit(value(future(gctorture2(0L))))
+      value(future(step))
+    }
+    mark("result", lapply(40:2, tortured))
+  ', seconds = 120)
+  expect_identical(values, as.list(40:2))
+})
+
 test_that("variables, options, environment variables, working directory and sinks of a job are gone for the next", {
   plan(multisession, workers = I(1))
   on.exit(plan(sequential), add = TRUE)
