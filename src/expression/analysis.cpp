@@ -76,6 +76,8 @@ uint64_t walk_call(SEXP code, SEXP env, Analysis& analysis) {
   analysis.longest = 0;
   const bool first_only = function != nullptr && function->kind == Kind::kIfElse;
   uint64_t length = walk_arguments(code, env, first_only, analysis);
+  const bool converts = function != nullptr && function->kind == Kind::kConversion;
+  analysis.has_empty |= converts && CDR(code) == R_NilValue;  // as.integer() is integer(0)
   if (function != nullptr && function->kind == Kind::kReduction)
     length = function->reduction == linalg::Reduction::kRange ? 2 : 1;
   analysis.inside[call] = analysis.longest;

@@ -158,7 +158,11 @@ Value Compiler::call(SEXP code) {
   const Function* const function = find_function(CAR(code));
   const uint64_t wanted = analysis_.length[next_call_];
   if (function != nullptr && function->kind == Kind::kReduction) return reduction(code, *function);
-  if (wanted == 1 && function != nullptr) return analysis_.inside[next_call_] <= 1 ? evaluated(code) : folded(code);
+  if (wanted == 1 && function != nullptr) {
+    const Value single = analysis_.inside[next_call_] <= 1 ? evaluated(code) : folded(code);
+    if (single.length != 1) unsupported(code, "its value is not as long as its arguments");
+    return single;
+  }
   if (wanted != length()) return separately(code, wanted);
   ++next_call_;
   return call_in_draft(code, function);

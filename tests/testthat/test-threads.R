@@ -299,6 +299,14 @@ test_that("empty vectors are R's own", {
   expect_warning(threaded(max(x)), "-Inf")
 })
 
+test_that("a conversion of nothing is R's own", {
+  seen <- in_child('
+    x <- 1:6000 / 2
+    mark("result", list(threaded(x + as.integer() %/% TRUE), threaded(x + as.integer()), threaded(as.integer() < x)))
+  ')
+  expect_identical(seen, list(numeric(), numeric(), logical()))
+})
+
 test_that("a mathematical library that is not here is refused, and the next one chosen works", {
   x <- runif(2000)
   local_options(avenir.threads.math = "MKL")
