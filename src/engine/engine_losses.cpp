@@ -222,7 +222,8 @@ void Engine::watch_time(WorkerLink& worker, const Job& job) {
 }
 
 // When the present evaluation's time may be up: nothing is asked of the worker until then, and as a rule it has long
-// been at another one.
+// been at another one. One that has been stopped (SIGSTOP) before it began will begin no more, and another gets the
+// job.
 void Engine::look_at_time(WorkerLink& worker) {
   const Job* const job = find(worker.job);
   worker.look_at = Deadline::never();
@@ -230,6 +231,10 @@ void Engine::look_at_time(WorkerLink& worker) {
   const double limit = job->policy.time_limit;
   const bool evaluates = worker.slot->job == job->id;
   const uint64_t position = worker.slot->position;
+  if (!evaluates && sys::is_stopped(worker.pid)) {
+    sys::send_signal(worker.pidfd, worker.pid, SIGKILL);
+    return;
+  }
   const double left = evaluates ? limit - seconds_since(worker.slot->began) : limit;
   if (left <= 0 && worker.overdue != position) end_at_limit(worker, *job, position);
   worker.look_at = Deadline::in_seconds(left > 0 ? left : limit);

@@ -16,6 +16,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "base/error.h"
@@ -219,6 +221,14 @@ void go_on_after_parent() {
 #ifdef __linux__
   ::prctl(PR_SET_PDEATHSIG, SIGCONT);
 #endif
+}
+
+bool is_stopped(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  const size_t name_ends = line.rfind(')');  // "PID (NAME) STATE ..."
+  return name_ends != std::string::npos && line.compare(name_ends, 3, ") T") == 0;
 }
 
 int count_threads() {

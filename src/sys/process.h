@@ -57,6 +57,9 @@ void end_with_parent(pid_t parent);
 // where the system has no such thing.
 void go_on_after_parent();
 
+// Is this process stopped by a signal (SIGSTOP, SIGTSTP)? FALSE also where the system does not say.
+bool is_stopped(pid_t pid);
+
 // Threads of this process; 0 when the system does not say.
 int count_threads();
 

@@ -961,6 +961,15 @@ TEST_CASE("one that does not heed its limit, or is stopped, is lost to it after 
   CHECK(session.value("echo alive") == "alive");
 }
 
+TEST_CASE("one that is stopped before it begins is lost at the limit, and another one has its job") {
+  const TempFolder folder;
+  TestSession session(folder.path(), "well", 1);
+  const pid_t pid = session.wait_idle().at(0);
+  REQUIRE(::kill(pid, SIGSTOP) == 0);
+  CHECK(session.value_of(session.submit("echo well", JobPolicy{0, 0.05})) == "well");
+  CHECK(session.wait_idle().at(0) != pid);
+}
+
 TEST_CASE("why a worker has ended is told: by quit(), by us for what it sent, by us after an interrupt") {
   const TempFolder folder;
   TestSession session(folder.path(), "well", 1, kNever, 0.05);
