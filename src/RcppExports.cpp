@@ -1574,6 +1574,7 @@ static const R_CallMethodDef CallEntries[] = {
 
 void register_travelling_arrays(DllInfo* dll);
 void register_rng_routines(DllInfo* dll);
+void follow_mathematics_of_r(DllInfo* dll);
 void keep_library_mapped(DllInfo* dll);
 void register_shared_vectors(DllInfo* dll);
 RcppExport void R_init_avenir(DllInfo *dll) {
@@ -1581,6 +1582,7 @@ RcppExport void R_init_avenir(DllInfo *dll) {
     R_useDynamicSymbols(dll, FALSE);
     register_travelling_arrays(dll);
     register_rng_routines(dll);
+    follow_mathematics_of_r(dll);
     keep_library_mapped(dll);
     register_shared_vectors(dll);
 }

@@ -1,4 +1,5 @@
 #include <Rcpp.h>
+#include <Rversion.h>
 
 #include "compute/library.h"
 #include "expression/compiled.h"
@@ -35,4 +36,12 @@ SEXP cpp_check_block(SEXP pointer) {
     expression::block_at(pointer);
     return R_NilValue;
   });
+}
+
+// [[Rcpp::init]]
+void follow_mathematics_of_r(DllInfo* dll) {
+  (void)dll;
+#if R_VERSION >= R_Version(4, 6, 0)
+  avenir::compute::follow(avenir::linalg::Rules::kSince46);
+#endif
 }

@@ -21,6 +21,7 @@ constexpr compute::Api kApi = {
     linalg::name_of,
     linalg::choose_math,
     linalg::choose_math,
+    linalg::follow,
     linalg::cumulate,
     linalg::cumulate,
     sort::count_complete,

@@ -17,7 +17,7 @@ namespace avenir::compute {
 
 // Raised with every change of what follows: the two are installed together, but a session may have loaded one of them
 // before an installation and the other after it.
-inline constexpr uint32_t kApiVersion = 3;
+inline constexpr uint32_t kApiVersion = 4;
 
 struct Api {
   uint32_t version;
@@ -38,6 +38,7 @@ struct Api {
   const char* (*name_of_width)(linalg::Width width);
   void (*choose_best_math)();
   bool (*choose_math)(linalg::MathSource source, linalg::Width width);
+  void (*follow)(linalg::Rules rules);
 
   // linalg/cumulate.h
   void (*cumulate_doubles)(const double* x, uint64_t count, double* out);

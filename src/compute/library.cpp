@@ -11,6 +11,7 @@ namespace avenir::compute {
 namespace {
 
 const Api* loaded = nullptr;
+linalg::Rules wanted_rules = linalg::Rules::kFirst;
 
 constexpr const char* kFile = "compute/avenir_compute.so";
 
@@ -39,6 +40,7 @@ const Api* load() {
   const auto api = reinterpret_cast<const Api* (*)()>(::dlsym(library, kApiSymbol));
   if (api == nullptr) raise_missing(last_reason());
   if (api()->version != kApiVersion) raise_missing("avenir was installed anew since this session began; restart R");
+  api()->follow(wanted_rules);
   return api();
 }
 
@@ -48,6 +50,8 @@ const Api& library() {
   if (loaded == nullptr) loaded = load();
   return *loaded;
 }
+
+void follow(linalg::Rules rules) { wanted_rules = rules; }
 
 bool is_loaded() { return loaded != nullptr; }
 

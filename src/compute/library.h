@@ -10,6 +10,9 @@ namespace avenir::compute {
 // R thread only.
 const Api& library();
 
+// Whose mathematics it is to have; before it is loaded.
+void follow(linalg::Rules rules);
+
 // TRUE when it has been loaded.
 bool is_loaded();
 

@@ -68,6 +68,57 @@ double power_of(double x, double y) {
   return power_at_infinity(x, y);
 }
 
+// ---- The same from R 4.6 on: what is near a special value does not hang on the C library ----
+
+using Unary = double (*)(double);
+
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+
+template <Unary kFunction>
+double zero_at_zero(double x) {
+  return x == 0 ? 0 : kFunction(x);
+}
+
+template <Unary kFunction>
+double one_at_zero(double x) {
+  return x == 0 ? 1 : kFunction(x);
+}
+
+template <Unary kFunction>
+double zero_at_one(double x) {
+  return x == 1 ? 0 : kFunction(x);
+}
+
+// x itself up to `most`, the root of kNumber / 2 times epsilon.
+template <Unary kFunction, int kNumber>
+double same_if_small(double x) {
+  static const double most = std::sqrt(kNumber * 0.5 * kEpsilon);
+  return x == 0 ? 0 : std::fabs(x) <= most ? x : kFunction(x);
+}
+
+template <Unary kFunction>
+double same_if_tiny(double x) {
+  return x == 0 ? 0 : std::fabs(x) <= kEpsilon ? x : kFunction(x);
+}
+
+double exp_since_46(double x) {
+  static const double most = std::sqrt(kEpsilon);
+  return std::fabs(x) <= most ? 1 + x : std::exp(x);
+}
+
+double cos_since_46(double x) {
+  static const double most = std::sqrt(std::sqrt(12 * kEpsilon));
+  return std::fabs(x) < most ? 1 - x * x * 0.5 : std::cos(x);
+}
+
+double power_since_46(double x, double y) {
+  if (x != 0 && x >= -11 && x <= 11) {
+    if (y == 4) return x * x * x * x;
+    if (y == 3) return x * x * x;
+  }
+  return power_of(x, y);
+}
+
 double atan2_of(double y, double x) { return std::isnan(x) || std::isnan(y) ? x + y : std::atan2(y, x); }
 
 // ---- The libraries ----
@@ -81,8 +132,6 @@ struct Entry {
   double (*scalar2)(double, double);
   double least, most;
 };
-
-using Unary = double (*)(double);
 
 const Entry kEntries[] = {
     {Op::kExp, "exp", static_cast<Unary>(std::exp), nullptr, -700, 700},
@@ -108,6 +157,31 @@ const Entry kEntries[] = {
     {Op::kTanpi, "", tanpi_of, nullptr, 0, 0},
     {Op::kPow, "pow", nullptr, power_of, 1e-300, 1e300},
     {Op::kAtan2, "atan2", nullptr, atan2_of, -1e300, 1e300},
+};
+
+struct Since46 {
+  Op op;
+  double (*scalar)(double);
+  double (*scalar2)(double, double);
+};
+
+const Since46 kSince46[] = {
+    {Op::kExp, exp_since_46, nullptr},
+    {Op::kExpm1, same_if_tiny<std::expm1>, nullptr},
+    {Op::kLog1p, same_if_tiny<std::log1p>, nullptr},
+    {Op::kSin, same_if_small<std::sin, 6>, nullptr},
+    {Op::kCos, cos_since_46, nullptr},
+    {Op::kTan, same_if_small<std::tan, 3>, nullptr},
+    {Op::kAsin, same_if_small<std::asin, 6>, nullptr},
+    {Op::kAcos, zero_at_one<std::acos>, nullptr},
+    {Op::kAtan, same_if_small<std::atan, 3>, nullptr},
+    {Op::kSinh, zero_at_zero<std::sinh>, nullptr},
+    {Op::kCosh, one_at_zero<std::cosh>, nullptr},
+    {Op::kTanh, zero_at_zero<std::tanh>, nullptr},
+    {Op::kAsinh, zero_at_zero<std::asinh>, nullptr},
+    {Op::kAcosh, zero_at_one<std::acosh>, nullptr},
+    {Op::kAtanh, zero_at_zero<std::atanh>, nullptr},
+    {Op::kPow, nullptr, power_since_46},
 };
 
 #ifdef __APPLE__
@@ -167,6 +241,8 @@ Width widest() {
   return Width::kNarrow;
 }
 
+Rules rules = Rules::kFirst;
+
 // What is in use. Written by choose_math() only.
 struct Choice {
   Width width = Width::kNarrow;
@@ -184,6 +260,13 @@ Choice make_choice(std::initializer_list<MathSource> sources, Width width) {
       if (function.vector != nullptr) break;
       function.vector = find(source, width, entry);
     }
+  }
+  if (rules == Rules::kFirst) return choice;
+  for (const Since46& newer : kSince46) {
+    MathFunction& function = choice.functions[static_cast<size_t>(newer.op)];
+    function.scalar = newer.scalar;
+    function.scalar2 = newer.scalar2;
+    if (newer.scalar != nullptr && !std::signbit(newer.scalar(-0.0))) function.zero = 0.0;
   }
   return choice;
 }
@@ -205,6 +288,11 @@ const MathFunction& math_function(Op op) { return current().functions[static_cas
 Width math_width() { return current().width; }
 
 void choose_math() { current() = best_choice(); }
+
+void follow(Rules those) {
+  rules = those;
+  choose_math();
+}
 
 bool choose_math(MathSource source, Width width) {
   if (width > widest()) return false;

@@ -20,6 +20,7 @@ struct MathFunction {
   double (*scalar)(double) = nullptr;
   double (*scalar2)(double, double) = nullptr;  // of two arguments
   double least = 0, most = 0;
+  double zero = -0.0;  // is added to what `vector` gives, which changes nothing; 0.0 where that is 0.0 for -0.0 too
 };
 
 // The functions in use, by Op.
@@ -30,6 +31,11 @@ Width math_width();
 // evaluated.
 void choose_math();
 bool choose_math(MathSource source, Width width);
+
+// Whose special cases kScalar has: those of R before 4.6, or since. The best library is chosen again.
+enum class Rules : uint8_t { kFirst, kSince46 };
+void follow(Rules rules);
+
 const char* name_of(MathSource source);
 const char* name_of(Width width);
 

@@ -613,13 +613,14 @@ void math1(const TileArguments& tile) {
   if (tile.function->vector == nullptr) return math1_each(tile);
   const void* const function = tile.function->vector;
   const Doubles least = doubles(tile.function->least), most = doubles(tile.function->most);
+  const Doubles zero = doubles(tile.function->zero);
   const double* const a = static_cast<const double*>(tile.in[0]);
   double* const out = static_cast<double*>(tile.out);
   for (size_t i = 0; i < tile.count; i += kLanes) {
     const Doubles x = load<Doubles>(a + i);
     ask_ahead(a + i);
     const bool plain = all_within(x, least, most);  // before the call: no register outlasts that
-    const Doubles y = called(function, x);
+    const Doubles y = called(function, x) + zero;
     if (__builtin_expect(plain, 1))
       store(out + i, y);
     else

@@ -70,6 +70,35 @@ double nan_with(uint64_t bits) {
 
 }  // namespace
 
+TEST_CASE("R's mathematics near special values are those of its version") {
+  const auto of = [](Op op, double x) {
+    choose_math(MathSource::kScalar, Width::kNarrow);
+    return math_function(op).scalar(x);
+  };
+  const double small = 1.4856140822219856e-08;
+  CHECK(of(Op::kExp, small) == std::exp(small));
+  CHECK(std::signbit(of(Op::kLog1p, -0.0)));
+  follow(Rules::kSince46);
+  CHECK(of(Op::kExp, small) == 1 + small);
+  CHECK(of(Op::kExp, 1) == std::exp(1));
+  for (const Op op : {Op::kExpm1, Op::kLog1p, Op::kSin, Op::kTan, Op::kAsin, Op::kAtan}) {
+    CAPTURE(op);
+    CHECK_FALSE(std::signbit(of(op, -0.0)));
+    CHECK(of(op, -1e-16) == -1e-16);
+    CHECK(std::isnan(of(op, std::nan(""))));
+  }
+  for (const Op op : {Op::kSinh, Op::kTanh, Op::kAsinh, Op::kAtanh}) CHECK_FALSE(std::signbit(of(op, -0.0)));
+  for (const Op op : {Op::kExp, Op::kCos, Op::kCosh}) CHECK(of(op, -0.0) == 1);
+  for (const Op op : {Op::kAcos, Op::kAcosh}) CHECK(of(op, 1) == 0);
+  CHECK(of(Op::kCos, 1e-4) == 1 - 1e-4 * 1e-4 * 0.5);
+  CHECK(math_function(Op::kPow).scalar2(0.7, 3) == 0.7 * 0.7 * 0.7);
+  CHECK(math_function(Op::kPow).scalar2(-0.0, 3) == 0);
+  CHECK(math_function(Op::kPow).scalar2(0.7, 5) == std::pow(0.7, 5));
+  follow(Rules::kFirst);
+  CHECK(of(Op::kExp, small) == std::exp(small));
+  choose_math();
+}
+
 TEST_CASE("a program gives each element's value, whatever the length") {
   with_each_library([] {
     for (const size_t count : {1U, 15U, 16U, 17U, 1023U, 1024U, 1025U, 40000U}) {
