@@ -55,9 +55,11 @@ void give_up_temp_folder(SEXP token) {
   static char no_folder[] = "/dev/null/none";
   ::setenv("TMPDIR", kept, 1);
   *folder = no_folder;  // tempdir(TRUE) makes a folder when this one cannot be written to
-  const rbridge::Preserved call(Rf_lang2(Rf_install("tempdir"), Rf_ScalarLogical(1)));
-  const SEXP made = call.get();
-  rbridge::stops_jumps([made] { Rf_eval(made, R_BaseEnv); }, token);
+  auto make_folder = [] {
+    Rf_eval(PROTECT(Rf_lang2(Rf_install("tempdir"), Rf_ScalarLogical(1))), R_BaseEnv);
+    UNPROTECT(1);
+  };
+  rbridge::stops_jumps(make_folder, token);
   if (*folder != no_folder) ::rmdir(*folder);
   *folder = kept;
   if (variable_before == nullptr)
